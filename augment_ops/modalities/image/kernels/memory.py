@@ -5,11 +5,14 @@ None of them checks bounds.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
+
+from augment_ops.engine.kernels.compiled import FEATURES
 
 _WORD, _PAIR = ir.IntType(32), ir.IntType(64)
 
@@ -53,40 +56,49 @@ def store32(_context: Any, array: Any, index: Any, value: Any) -> Any:
     return types.void(array, types.uint64, types.uint32), generate
 
 
-_BYTES = ir.VectorType(ir.IntType(8), 16)
-_ZERO = 16  # the first byte of the second operand of a shuffle
-_APART = [0, 1, 2, _ZERO, 3, 4, 5, _ZERO, 6, 7, 8, _ZERO, 9, 10, 11, _ZERO]
-_TOGETHER = [0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, _ZERO, _ZERO, _ZERO, _ZERO]
+# Pixels that one instruction moves: a vector of all its bytes, where the processor permutes so many (AVX-512 VBMI).
+MANY = 16 if "avx512vbmi" in FEATURES else 4
 
 
-def _shuffled(order: list[int]) -> Any:
-    """Move 16 bytes from one array to another in another order: one instruction of any vector unit."""
+def _shuffled(order: Sequence[int]) -> Any:
+    """Move bytes from one array to another in another order; a number beyond them stands for a zero."""
+    kind = ir.VectorType(ir.IntType(8), len(order))
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         addresses = [
-            address(context, builder, signature.args[i], arguments[i], arguments[i + 1], _BYTES) for i in (0, 2)
+            address(context, builder, signature.args[i], arguments[i], arguments[i + 1], kind) for i in (0, 2)
         ]
-        mask = ir.Constant(ir.VectorType(ir.IntType(32), 16), order)
-        zeros = ir.Constant(_BYTES, [0] * 16)
+        mask = ir.Constant(ir.VectorType(ir.IntType(32), len(order)), order)
+        zeros = ir.Constant(kind, [0] * len(order))
         builder.store(builder.shuffle_vector(builder.load(addresses[0], align=1), zeros, mask), addresses[1], align=1)
         return context.get_dummy_value()
 
     return generate
 
 
-@intrinsic
-def spread_four(_context: Any, pixels: Any, index: Any, row: Any, at: Any) -> Any:
-    """Four pixels of three bytes to four uint32: from a flat uint8 array at `index` on to a flat uint32 array at `at`.
+def _spreading(many: int) -> Any:
+    zero = 4 * many
+    order = [byte for pixel in range(many) for byte in (3 * pixel, 3 * pixel + 1, 3 * pixel + 2, zero)]
 
-    Reads 16 bytes, the last four in vain.
-    """
-    return types.void(pixels, types.uint64, row, types.uint64), _shuffled(_APART)
+    def spread(_context: Any, pixels: Any, index: Any, row: Any, at: Any) -> Any:
+        return types.void(pixels, types.uint64, row, types.uint64), _shuffled(order)
+
+    return intrinsic(spread)
 
 
-@intrinsic
-def close_four(_context: Any, row: Any, at: Any, pixels: Any, index: Any) -> Any:
-    """Four uint32 to four pixels of three bytes: from a flat uint32 array at `at` on to a flat uint8 array at `index`.
+def _closing(many: int) -> Any:
+    zero = 4 * many
+    order = [4 * pixel + channel for pixel in range(many) for channel in range(3)] + [zero] * many
 
-    Writes 16 bytes, of which the last four are zeros.
-    """
-    return types.void(row, types.uint64, pixels, types.uint64), _shuffled(_TOGETHER)
+    def close(_context: Any, row: Any, at: Any, pixels: Any, index: Any) -> Any:
+        return types.void(row, types.uint64, pixels, types.uint64), _shuffled(order)
+
+    return intrinsic(close)
+
+
+# So many pixels of three bytes to as many uint32: from a flat uint8 array at `index` on to a flat uint32 array at `at`.
+# Reads a byte a pixel more than there are, in vain.
+spread_four, spread_many = _spreading(4), _spreading(MANY)
+
+# Back: from a flat uint32 array at `at` on to a flat uint8 array at `index`. Writes a byte a pixel more, zeros.
+close_four, close_many = _closing(4), _closing(MANY)

@@ -9,7 +9,7 @@ import numpy as np
 
 from augment_ops.engine.kernels.compiled import inner
 from augment_ops.engine.kernels.types import U8, U32
-from augment_ops.modalities.image.kernels.memory import close_four, spread_four
+from augment_ops.modalities.image.kernels.memory import MANY, close_four, close_many, spread_four, spread_many
 
 RUN = 1024  # pixels that are worked on at a time, so that their words stay in the cache
 
@@ -20,9 +20,12 @@ _RED, _GREEN, _BLUE, _GRAY_SHIFT = np.int32(9798), np.int32(19235), np.int32(373
 @inner
 def spread(flat: U8, start: int, words: U32, many: int) -> None:
     """`many` pixels of a flat image, from its value `start` on, to the first words."""
-    # Four pixels at a time as long as there are four bytes after them.
+    # Several pixels at a time as long as there are as many bytes after them.
+    vectors = max(min(many, (len(flat) - start - MANY) // 3) // MANY * MANY, 0)
     fours = max(min(many, (len(flat) - start - 4) // 3) // 4 * 4, 0)
-    for x in range(0, fours, 4):
+    for x in range(0, vectors, MANY):
+        spread_many(flat, np.uint64(start + 3 * x), words, np.uint64(x))
+    for x in range(vectors, fours, 4):
         spread_four(flat, np.uint64(start + 3 * x), words, np.uint64(x))
     for x in range(fours, many):
         word = np.uint32(0)
@@ -35,10 +38,13 @@ def spread(flat: U8, start: int, words: U32, many: int) -> None:
 def close(words: U32, many: int, flat: U8, start: int) -> None:
     """The first `many` words to pixels of a flat image, from its value `start` on.
 
-    Four pixels at a time: what goes beyond them is written by the next ones.
+    Several pixels at a time: what goes beyond them is written by the next ones.
     """
+    vectors = max(many - (MANY + 2) // 3, 0) // MANY * MANY
     fours = max(many - 2, 0) // 4 * 4
-    for x in range(0, fours, 4):
+    for x in range(0, vectors, MANY):
+        close_many(words, np.uint64(x), flat, np.uint64(start + 3 * x))
+    for x in range(vectors, fours, 4):
         close_four(words, np.uint64(x), flat, np.uint64(start + 3 * x))
     for x in range(fours, many):
         for c in range(3):
