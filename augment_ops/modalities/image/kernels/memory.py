@@ -96,9 +96,23 @@ def _closing(many: int) -> Any:
     return intrinsic(close)
 
 
+def _turning(many: int) -> Any:
+    zero = 4 * many
+    order = [3 * pixel + channel for pixel in reversed(range(many)) for channel in range(3)] + [zero] * many
+
+    def turn(_context: Any, source: Any, index: Any, target: Any, at: Any) -> Any:
+        return types.void(source, types.uint64, target, types.uint64), _shuffled(order)
+
+    return intrinsic(turn)
+
+
 # So many pixels of three bytes to as many uint32: from a flat uint8 array at `index` on to a flat uint32 array at `at`.
 # Reads a byte a pixel more than there are, in vain.
 spread_four, spread_many = _spreading(4), _spreading(MANY)
 
 # Back: from a flat uint32 array at `at` on to a flat uint8 array at `index`. Writes a byte a pixel more, zeros.
 close_four, close_many = _closing(4), _closing(MANY)
+
+# So many pixels of three bytes in the opposite order, from one flat uint8 array to another. Reads a byte a pixel more,
+# and writes a byte a pixel more, zeros.
+turn_four, turn_many = _turning(4), _turning(MANY)

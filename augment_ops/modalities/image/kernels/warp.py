@@ -13,8 +13,8 @@ from numba import types
 from augment_ops.engine.kernels.compiled import apart, inner
 from augment_ops.engine.kernels.types import F32, F64, U8, U32, U64
 from augment_ops.modalities.image.kernels.blend import PIXELS, blend_four, blend_one, blend_three
-from augment_ops.modalities.image.kernels.memory import load32, load_pair, store32
-from augment_ops.modalities.image.kernels.words import close, spread
+from augment_ops.modalities.image.kernels.memory import load_pair
+from augment_ops.modalities.image.kernels.words import close, spread, turn
 
 _CONSTANT, _REPLICATE, _REFLECT, _WRAP, _REFLECT_101 = 0, 1, 2, 3, 4
 _RIM = 3  # columns and rows added: one before, two after, so that the last tap of the last pixel exists
@@ -207,14 +207,7 @@ def shift(source: U8, target: U8, inverse: F64, fill: U8) -> None:
             for i in range(length):
                 ours[i] = theirs[i]
         elif channels == 3:
-            origin = (sy * source.shape[1] + first - left) * 3
-            # The first pixel may be the last of the memory, and the last must not write beyond its row.
-            for x in range(1, right - left - 1):
-                store32(out, np.uint64(to + 3 * x), load32(flat, np.uint64(origin - 3 * x)))
-            for c in range(3 if left < right else 0):
-                out[to + c] = flat[origin + c]
-                last = 3 * (right - left - 1)
-                out[to + last + c] = flat[origin - last + c]
+            turn(flat, (sy * source.shape[1] + first - left) * 3, out, to, right - left)
         else:
             for x in range(left, right):
                 for c in range(channels):

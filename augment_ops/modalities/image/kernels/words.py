@@ -9,7 +9,15 @@ import numpy as np
 
 from augment_ops.engine.kernels.compiled import inner
 from augment_ops.engine.kernels.types import U8, U32
-from augment_ops.modalities.image.kernels.memory import MANY, close_four, close_many, spread_four, spread_many
+from augment_ops.modalities.image.kernels.memory import (
+    MANY,
+    close_four,
+    close_many,
+    spread_four,
+    spread_many,
+    turn_four,
+    turn_many,
+)
 
 RUN = 1024  # pixels that are worked on at a time, so that their words stay in the cache
 
@@ -49,6 +57,28 @@ def close(words: U32, many: int, flat: U8, start: int) -> None:
     for x in range(fours, many):
         for c in range(3):
             flat[start + 3 * x + c] = np.uint8((words[x] >> np.uint32(8 * c)) & np.uint32(255))
+
+
+@inner
+def turn(source: U8, last: int, target: U8, start: int, many: int) -> None:
+    """`many` pixels in the opposite order: to `start` in the target what begins at `last` in the source, then what
+    comes before it; both flat.
+
+    Several pixels at a time, as long as there are as many bytes after them in the source; in the target, what goes
+    beyond them is written by the next ones.
+    """
+    done = 0
+    if last + 3 + MANY <= len(source):
+        while done + MANY + (MANY + 2) // 3 <= many:
+            turn_many(source, np.uint64(last - 3 * (done + MANY - 1)), target, np.uint64(start + 3 * done))
+            done += MANY
+    if last + 3 + 4 <= len(source):
+        while done + 4 + 2 <= many:
+            turn_four(source, np.uint64(last - 3 * (done + 3)), target, np.uint64(start + 3 * done))
+            done += 4
+    for x in range(done, many):
+        for c in range(3):
+            target[start + 3 * x + c] = source[last - 3 * x + c]
 
 
 @inner
