@@ -5,13 +5,14 @@ A node's decisions are the draws of its own stream for `DECISIONS`: first whethe
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, Self
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from augment_ops.engine import philox
+from augment_ops.engine.kernels.applies import ALL, ONE, SOME, SOME_AGAIN, fill_applies
 
 Mask = NDArray[np.bool_]
 
@@ -39,57 +40,79 @@ class PolicyNode(Protocol):
     def applies_whole(self) -> bool: ...  # noqa: D102
 
 
-def decide(nodes: Sequence[PolicyNode], keys: NDArray[np.uint64]) -> Mapping[int, Mask]:
-    """Which samples every leaf applies to.
+class Decisions:
+    """The decisions of a forest of nodes, for any samples.
 
     Args:
         nodes: a plan's.
-        keys: uint64 (N, 2).
-
-    Returns:
-        index of the leaf → bool (N,).
     """
-    masks: dict[int, Mask] = {}
-    everyone = np.ones(len(keys), np.bool_)
-    for node in nodes:
-        _decide(node, everyone, keys, masks, forced=False)
-    return masks
+
+    def __init__(self, nodes: Sequence[PolicyNode]) -> None:
+        flat: list[_Flat] = []
+        for node in nodes:
+            _flatten(node, flat, parent=-1, forced=False)
+        self._indexes = [each.index for each in flat]
+        self._shown = [m for m, each in enumerate(flat) if each.shown]
+        children = [[m for m, each in enumerate(flat) if each.parent == parent] for parent in range(len(flat))]
+        self._table = (
+            _whole(each.kind for each in flat),
+            _whole(self._indexes),
+            _whole(each.parent for each in flat),
+            _whole(map(len, children)),
+            _whole(each.takes for each in flat),
+            _whole(accumulate(map(len, children[:-1]), initial=0)) if flat else _whole([]),
+            _whole(child for each in children for child in each),
+            np.array([each.chance for each in flat], np.float64),
+            np.array([edge for each in flat for edge in each.edges], np.float64),
+        )
+
+    def __call__(self, keys: NDArray[np.uint64]) -> Mapping[int, Mask]:
+        """Which samples every leaf applies to.
+
+        Args:
+            keys: uint64 (N, 2).
+
+        Returns:
+            index of the leaf, or of what applies as a whole → bool (N,).
+        """
+        applies = np.empty((len(self._indexes), len(keys)), np.uint8)
+        fill_applies(keys, *self._table, applies)
+        masks = applies.view(np.bool_)
+        return {self._indexes[m]: masks[m] for m in self._shown}
 
 
-def _decide(node: PolicyNode, mask: Mask, keys: NDArray[np.uint64], masks: dict[int, Mask], *, forced: bool) -> None:
-    name, p = node.name, float(node.values["p"])
-    choices = len(node.children) if name in ("OneOf", "SomeOf") else 0
+class _Flat(NamedTuple):
+    """A node in a list of all: kind and number of children that it takes, the edges of a OneOf's (0 of others)."""
+
+    index: int
+    parent: int
+    kind: int
+    takes: int
+    chance: float
+    edges: list[float]
+    shown: bool
+
+
+_KINDS = {"OneOf": ONE, "SomeOf": SOME}
+_NOT_ASKED = 2.0
+
+
+def _flatten(node: PolicyNode, flat: list[_Flat], *, parent: int, forced: bool) -> None:
+    kind, p, children = _KINDS.get(node.name, ALL), float(node.values["p"]), node.children
+    takes = int(node.values["n"]) if kind == SOME else 0
+    edges = [0.0] * len(children)
+    if kind == ONE:
+        weights = np.array([float(child.values["p"]) for child in children])
+        edges = np.cumsum(weights / weights.sum()).tolist()
+    elif kind == SOME and node.values["replace"]:
+        kind = SOME_AGAIN  # the plan has n copies of each child
     # Whoever chooses a child of OneOf has decided that it applies, except for a SomeOf, which asks its own p again.
-    asks = p < 1 and (not forced or name == "SomeOf")
-    draws = None
-    if asks or choices:
-        draws = philox.uniforms(keys, node.index, philox.DECISIONS, 1 + choices)
-    if asks:
-        assert draws is not None
-        mask = mask & (draws[:, 0] < p)
-    if not node.children or node.applies_whole:
-        masks[node.index] = mask
-        for child in node.children:
-            _decide(child, mask, keys, masks, forced=True)
-    elif name == "OneOf":
-        assert draws is not None
-        weights = np.array([float(child.values["p"]) for child in node.children])
-        edges = np.cumsum(weights / weights.sum())
-        chosen = np.minimum(np.searchsorted(edges, draws[:, 1], side="right"), choices - 1)
-        for i, child in enumerate(node.children):
-            _decide(child, mask & (chosen == i), keys, masks, forced=True)
-    elif name == "SomeOf":
-        assert draws is not None
-        n = int(node.values["n"])
-        if node.values["replace"]:  # the plan has n copies of each child: of one chosen k times, k apply
-            kinds = choices // n
-            chosen = (draws[:, 1 : n + 1] * kinds).astype(np.int64)
-            taken = (chosen[:, :, None] == np.arange(kinds)).sum(axis=1)
-            applies = (taken[:, :, None] > np.arange(n)).reshape(len(keys), choices)
-        else:
-            applies = draws[:, 1:].argsort(axis=1, kind="stable").argsort(axis=1) < n
-        for i, child in enumerate(node.children):
-            _decide(child, mask & applies[:, i], keys, masks, forced=False)
-    else:
-        for child in node.children:
-            _decide(child, mask, keys, masks, forced=False)
+    asks = p < 1 and (not forced or node.name == "SomeOf")
+    here, shown = len(flat), not children or node.applies_whole
+    flat.append(_Flat(node.index, parent, kind, takes, p if asks else _NOT_ASKED, edges, shown))
+    for child in children:
+        _flatten(child, flat, parent=here, forced=kind == ONE or node.applies_whole)
+
+
+def _whole(numbers: Iterable[int]) -> NDArray[np.int64]:
+    return np.array(list(numbers), np.int64)

@@ -57,4 +57,4 @@ def _writable(folder: Path) -> bool:
     return os.access(folder, os.W_OK)
 
 
-load(__name__, _HERE, ("compiled", "philox"))
+load(__name__, _HERE, ("compiled", "philox", "applies"))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.engine import philox
-from augment_ops.engine.decisions import Mask, decide
+from augment_ops.engine.decisions import Decisions, Mask
 from augment_ops.errors import TransformError
 from augment_ops.extras import require
 from augment_ops.modalities.image import parameters
@@ -74,6 +74,7 @@ class Program:
     def __init__(self, plan: Plan) -> None:
         compile_ahead()
         self._plan = plan
+        self._decide = Decisions(plan.nodes)
         self._steps = reference_steps(plan)
         self._spares = _Spares()
 
@@ -92,7 +93,7 @@ class Program:
         one_pass = len(segments) == 1 and not isinstance(segments[0].leaves[0].operation, Mix)
         many = 1 if one_pass else -(-images.nbytes // _IN_CACHE)
         chunk = -(-len(images) // many)
-        masks = decide(self._plan.nodes, keys)
+        masks = self._decide(keys)
         found: Images | None = None
         for start in range(0, len(images), chunk):
             rows = slice(start, start + chunk)
@@ -122,7 +123,7 @@ class Program:
         Raises:
             TransformError: a transform that is not compiled moves pixels.
         """
-        active = decide(self._plan.nodes, keys)
+        active = self._decide(keys)
         masks = None if targets.masks is None else np.asarray(targets.masks)
         boxes = None if targets.boxes is None else Boxes.of(targets.boxes)
         points = None if targets.keypoints is None else Keypoints.of(targets.keypoints, size)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.engine import philox
-from augment_ops.engine.decisions import decide
+from augment_ops.engine.decisions import Decisions
 from augment_ops.engine.key import Ids, SampleIds
 from augment_ops.engine.keys import Epoch, checked_epoch, keys_of
 from augment_ops.errors import TransformError
@@ -65,8 +65,9 @@ class HistoryAugmenter:
     def __init__(self, policy: Policy, seed: int, training: OnDemand[Cooccurrence] | None = None) -> None:
         self.policy = policy
         self.seed = index(seed)
-        self._steps = tuple(_numbered(policy.transforms, [0]))
-        self._leaves = [leaf for step in self._steps for leaf in step.leaves()]
+        steps = tuple(_numbered(policy.transforms, [0]))
+        self._decide = Decisions(steps)
+        self._leaves = [leaf for step in steps for leaf in step.leaves()]
         self._looks_at_others = any(looks_at_others(leaf.name) for leaf in self._leaves)
         self._training = training if self._looks_at_others else None
 
@@ -111,7 +112,7 @@ class HistoryAugmenter:
         if self.policy.is_identity or not len(out):
             return out
         keys = keys_of(self.policy.digest, self.seed, epoch, ids)
-        masks, others = decide(self._steps, keys), self._others(histories, ids)
+        masks, others = self._decide(keys), self._others(histories, ids)
         for leaf in self._leaves:
             rows = np.flatnonzero(masks[leaf.index])
             draws = philox.uniforms(keys[rows], leaf.index, philox.PARAMETERS, 2 * out.shape[1] + 1)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from augment_ops.engine.decisions import decide
+from augment_ops.engine.decisions import Decisions
 from augment_ops.engine.key import Ids, SampleIds
 from augment_ops.engine.keys import Epoch, checked_epoch, keys_of
 from augment_ops.errors import Fault, TransformError
@@ -65,8 +65,9 @@ class TableAugmenter:
         self.policy = policy
         self.seed = index(seed)
         self.training = training
-        self._steps = _steps(policy.transforms, [0])
-        self._leaves = [leaf for step in self._steps for leaf in step.leaves()]
+        steps = _steps(policy.transforms, [0])
+        self._decide = Decisions(steps)
+        self._leaves = [leaf for step in steps for leaf in step.leaves()]
         if training is not None:
             faults = [fault for leaf in self._leaves for fault in _misfits(leaf, training)]
             if faults:
@@ -108,7 +109,7 @@ class TableAugmenter:
             return out
         table = self.training or _whole(rows, ids)
         keys = keys_of(self.policy.digest, self.seed, epoch, ids)
-        masks = decide(self._steps, keys)
+        masks = self._decide(keys)
         places = table.places(ids)
         for leaf in self._leaves:
             declared, chosen = TRANSFORMS[leaf.name], np.flatnonzero(masks[leaf.index])

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from augment_ops.engine.decisions import decide
+from augment_ops.engine.decisions import Decisions
 from augment_ops.engine.key import Ids, SampleIds
 from augment_ops.engine.keys import Epoch, checked_epoch, keys_of
 from augment_ops.errors import TransformError
@@ -53,8 +53,9 @@ class TextAugmenter:
     def __init__(self, policy: Policy, seed: int) -> None:
         self.policy = policy
         self.seed = index(seed)
-        self._steps = _steps(policy.transforms, [0])
-        leaves = [leaf for step in self._steps for leaf in step.leaves()]
+        steps = _steps(policy.transforms, [0])
+        self._decide = Decisions(steps)
+        leaves = [leaf for step in steps for leaf in step.leaves()]
         self._changes = [(leaf, change_of(leaf.name, leaf.values)) for leaf in leaves]
 
     @property
@@ -106,7 +107,7 @@ class TextAugmenter:
 
     def _augment(self, texts: Texts, keys: Keys) -> None:
         """In place."""
-        masks = decide(self._steps, keys)
+        masks = self._decide(keys)
         rows = np.flatnonzero(np.any([masks[leaf.index] for leaf, _ in self._changes], axis=0))
         before = read(texts[rows])
         sentences = [sentence(text) for text in before]

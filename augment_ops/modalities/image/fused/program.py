@@ -11,7 +11,7 @@ import triton
 from numpy.typing import NDArray
 from torch import Tensor
 
-from augment_ops.engine.decisions import decide
+from augment_ops.engine.decisions import Decisions
 from augment_ops.modalities.image.fused import codes
 from augment_ops.modalities.image.fused.device.kernel import run_plan
 from augment_ops.modalities.image.fused.instructions import Instructions, Table, possible, several_passes
@@ -36,7 +36,7 @@ class FusedProgram:
     """
 
     def __init__(self, plan: Plan) -> None:
-        self._plan = plan
+        self._plan, self._decide = plan, Decisions(plan.nodes)
         last = plan.segments[-1].leaves[0] if plan.segments else None
         self._last = last if last is not None and isinstance(last.operation, Normalise) else None
 
@@ -61,7 +61,7 @@ class FusedProgram:
     def table(self, shape: Sequence[int], whole: bool, keys: Keys, *, of_masks: bool = False) -> Table:
         """What each sample gets: instructions for images or masks (N, H, W, C), of whole levels or not."""
         _, height, width, channels = shape
-        masks = decide(self._plan.nodes, keys)
+        masks = self._decide(keys)
         found = Instructions(
             size=(height, width), channels=channels, whole=whole, keys=keys, masks=masks, of_masks=of_masks
         )

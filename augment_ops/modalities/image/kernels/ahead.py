@@ -22,7 +22,7 @@ import llvmlite.binding as llvm
 import numba
 from numba import types
 
-from augment_ops.engine.kernels import philox
+from augment_ops.engine.kernels import applies, philox
 from augment_ops.errors import StoreError
 from augment_ops.locks import held
 from augment_ops.machine import usable_cores
@@ -74,6 +74,7 @@ PARTS: Mapping[str, Sequence[tuple[Any, Sequence[Any]]]] = {
         (philox.fill_uniforms, (_KEYS, _I8, _I8, _F8[:, ::1])),
         (philox.fill_words, (_KEYS, _I8, _I8, _KEYS)),
         (philox.fill_derived, (_U8, _U8, _KEYS, _KEYS)),
+        (applies.fill_applies, (_KEYS, *[_I8[::1]] * 7, _F8[::1], _F8[::1], _U1[:, ::1])),
     ],
 }
 # About, in proportion.

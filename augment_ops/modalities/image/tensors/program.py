@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from augment_ops.engine import philox
-from augment_ops.engine.decisions import Mask, decide
+from augment_ops.engine.decisions import Decisions, Mask
 from augment_ops.modalities.image import parameters
 from augment_ops.modalities.image.library_size import check_applies_to_all, size_after
 from augment_ops.modalities.image.parameters import Keys, Moves
@@ -39,7 +39,7 @@ class TensorProgram:
     """
 
     def __init__(self, plan: Plan) -> None:
-        self._plan = plan
+        self._plan, self._decide = plan, Decisions(plan.nodes)
         last = plan.segments[-1].leaves[0] if plan.segments else None
         self._normalises = last is not None and isinstance(last.operation, Normalise)
         self._steps: Mapping[int, ReferenceStep] = reference_steps(plan)
@@ -59,7 +59,7 @@ class TensorProgram:
         """
         levels = WHOLE if images.dtype == torch.uint8 else UNIT
         x = images.to(torch.float32, copy=True)
-        masks = decide(self._plan.nodes, keys)
+        masks = self._decide(keys)
         for segment in self._plan.segments:
             x = self._run(segment, x, levels, keys, masks, names)
         if form is not None:
@@ -79,7 +79,7 @@ class TensorProgram:
         Raises:
             TransformError: an interpolation of masks that is not compiled.
         """
-        x, active = masks.to(torch.float32, copy=True), decide(self._plan.nodes, keys)
+        x, active = masks.to(torch.float32, copy=True), self._decide(keys)
         for segment in self._plan.segments:
             move = parameters.moves(segment, (x.shape[1], x.shape[2]), keys, active)
             x = _warped(x, WHOLE, move, parameters.mask_border(move), f"{move.where}.fill_mask")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from augment_ops.engine import philox
-from augment_ops.engine.decisions import decide
+from augment_ops.engine.decisions import Decisions
 from augment_ops.engine.key import SampleIds, sample_key
 from augment_ops.modalities.image.plan import compile_policy
 from augment_ops.policy.spec import Policy
@@ -19,7 +19,7 @@ KEYS = philox.derive(sample_key("decisions"), SampleIds.of(range(N)).words)
 def masks(steps: str) -> list[np.ndarray]:
     """Masks of the leaves, in the order of the file."""
     plan = compile_policy(Policy.from_text(f"{HEAD}{steps}"))
-    found = decide(plan.nodes, KEYS)
+    found = Decisions(plan.nodes)(KEYS)
     return [found[index] for index in sorted(found)]
 
 

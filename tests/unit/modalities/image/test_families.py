@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from augment_ops.engine.decisions import decide
+from augment_ops.engine.decisions import Decisions
 from augment_ops.engine.key import SampleIds, sample_key
 from augment_ops.engine.philox import derive
 from augment_ops.errors import PolicyError
@@ -41,7 +41,7 @@ def leaves(transform: Transform) -> list[Transform]:
 def applied(step: str) -> np.ndarray:
     """How many transforms every sample gets, but for those that do nothing."""
     plan = compile_policy(policy(step))
-    masks = decide(plan.nodes, KEYS)
+    masks = Decisions(plan.nodes)(KEYS)
     return sum(masks[leaf.index].astype(int) for segment in plan.segments for leaf in segment.leaves)
 
 
@@ -115,7 +115,7 @@ def test_aug_mix_is_a_mixture_of_chains_and_the_image():
 @pytest.mark.parametrize("width", [1, 3])
 def test_chains_of_aug_mix_are_one_to_three_long_each_as_often(width):
     plan = compile_policy(policy(f"AugMix: {{width: {width}}}"))
-    masks = decide(plan.nodes, KEYS)
+    masks = Decisions(plan.nodes)(KEYS)
     ((mix,),) = (segment.leaves for segment in plan.segments)
     for chain in mix.operation.chains:
         lengths = sum(masks[leaf.index].astype(int) for segment in chain for leaf in segment.leaves)
