@@ -67,7 +67,8 @@ PARTS: Mapping[str, Sequence[tuple[Any, Sequence[Any]]]] = {
         (convolution.convolve_square, (_IMAGES, _U1[::1], _F4[:, :, ::1])),
     ],
     "numbers": [
-        (matrices.affine, (_I8, _I8, *[_F8[::1]] * 7)),
+        (matrices.affine, (_F8[:, ::1], _F8[:, ::1], *[types.boolean] * 3, _I8, _I8)),
+        (matrices.rotations, (_F8[:, ::1], _F8[::1], _I8, _I8)),
         (matrices.follow, (_MATRICES, _I8[::1], _MATRICES)),
         (matrices.invert, (_MATRICES,)),
         (matrices.identities, (_I8,)),

@@ -144,7 +144,7 @@ def _jitter(loops: U64, pixels: U8, row: F32, table: U8) -> None:
 
 @inner
 def _saturate(pixels: U8, factor: float) -> None:
-    """Away from grey by a float32 factor; the grey part is added in float64, so that halves fall where they always did."""
+    """Away from grey by a float32 factor; the grey part is added in float64, where halves have always fallen."""
     flat, words = pixels.reshape(-1), np.empty(RUN, np.uint32)
     factor = min(factor, _MOST_SATURATION)
     rest = np.float64(1 - factor)

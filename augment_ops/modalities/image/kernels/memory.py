@@ -65,9 +65,7 @@ def _shuffled(order: Sequence[int]) -> Any:
     kind = ir.VectorType(ir.IntType(8), len(order))
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        addresses = [
-            address(context, builder, signature.args[i], arguments[i], arguments[i + 1], kind) for i in (0, 2)
-        ]
+        addresses = [address(context, builder, signature.args[i], arguments[i], arguments[i + 1], kind) for i in (0, 2)]
         mask = ir.Constant(ir.VectorType(ir.IntType(32), len(order)), order)
         zeros = ir.Constant(kind, [0] * len(order))
         builder.store(builder.shuffle_vector(builder.load(addresses[0], align=1), zeros, mask), addresses[1], align=1)

@@ -90,7 +90,9 @@ def byte(word: int, channel: int) -> int:
 @inner
 def word_of(first: int, second: int, third: int) -> int:
     """The word of three channels, int32 from 0 to 255."""
-    return np.uint32(first) | np.uint32(np.uint32(second) << np.uint32(8)) | np.uint32(np.uint32(third) << np.uint32(16))
+    return (
+        np.uint32(first) | np.uint32(np.uint32(second) << np.uint32(8)) | np.uint32(np.uint32(third) << np.uint32(16))
+    )
 
 
 @inner

@@ -111,10 +111,13 @@ def random_gamma(values: Mapping[str, Any]) -> Colour:
 
 def color_jitter(values: Mapping[str, Any]) -> Colour:
     """ColorJitter. Draws: brightness, contrast, saturation, hue; order (one of 24)."""
+    limits = np.array([values[k] for k in ("brightness", "contrast", "saturation", "hue")], np.float64).T
 
     def arguments(u: Uniforms, channels: int) -> Arguments:
-        factors = [between(u[:, i], values[k]) for i, k in enumerate(("brightness", "contrast", "saturation", "hue"))]
-        return np.concatenate([np.stack(factors, axis=1), _ORDERS[integers(u[:, 4], 0, len(_ORDERS) - 1)]], axis=1)
+        found = np.empty((len(u), 8))
+        found[:, :4] = limits[0] + (limits[1] - limits[0]) * u[:, :4]
+        found[:, 4:] = _ORDERS[integers(u[:, 4], 0, len(_ORDERS) - 1)]
+        return found
 
     return Colour(JITTER, 5, arguments, (1, RGB))
 

@@ -7,7 +7,7 @@ its function names them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,28 +113,13 @@ def affine(values: Mapping[str, Any]) -> Geometry | None:
     if border is None or values["fit_output"] or min(scale["x"][0], scale["y"][0]) <= 0:
         return None
     percent, pixels = values["translate_percent"], values["translate_px"]
+    keep_ratio, balanced = bool(values["keep_ratio"]), bool(values["balanced_scale"])
+    moves = [percent["x"], percent["y"]] if percent is not None else [_whole(pixels["x"]), _whole(pixels["y"])]
+    sides = [(0.0, 1.0)] * 2
+    limits = np.array([*moves, shear["x"], shear["y"], scale["x"], scale["y"], *sides, values["rotate"]], np.float64)
 
     def matrices(u: Uniforms, size: Size) -> Matrices:
-        height, width = size
-        if percent is not None:  # whole pixels, toward zero, as albumentations does it
-            move_x = np.trunc(between(u[:, 0], percent["x"]) * width)
-            move_y = np.trunc(between(u[:, 1], percent["y"]) * height)
-        else:
-            move_x = integers(u[:, 0], int(pixels["x"][0]), int(pixels["x"][1])).astype(float)
-            move_y = integers(u[:, 1], int(pixels["y"][0]), int(pixels["y"][1])).astype(float)
-        scale_x = _scales(u[:, 4], u[:, 6], scale["x"], balanced=values["balanced_scale"])
-        scale_y = _scales(u[:, 5], u[:, 7], scale["y"], balanced=values["balanced_scale"])
-        moved: Matrices = kernels.affine(
-            height,
-            width,
-            move_x,
-            move_y,
-            -between(u[:, 2], shear["x"]),
-            -between(u[:, 3], shear["y"]),
-            scale_x,
-            scale_x if values["keep_ratio"] else scale_y,
-            between(u[:, 8], values["rotate"]),
-        )
+        moved: Matrices = kernels.affine(u, limits, percent is not None, keep_ratio, balanced, *size)
         return moved
 
     return Geometry(
@@ -171,9 +156,10 @@ def rotate(values: Mapping[str, Any]) -> Geometry | None:
     if border is None or values["crop_border"]:
         return None
 
+    limits = np.array(values["limit"], np.float64)
+
     def matrices(u: Uniforms, size: Size) -> Matrices:
-        zero, one = np.zeros(len(u)), np.ones(len(u))
-        turned: Matrices = kernels.affine(*size, zero, zero, zero, zero, one, one, between(u[:, 0], values["limit"]))
+        turned: Matrices = kernels.rotations(u, limits, *size)
         return turned
 
     return Geometry(
@@ -248,17 +234,9 @@ def _d4(which: NDArray[np.int64], size: Size) -> Matrices:
     return result
 
 
-def _scales(
-    u: NDArray[np.float64], side: NDArray[np.float64], limits: tuple[float, float], *, balanced: bool
-) -> NDArray[np.float64]:
-    low, high = limits
-    if not balanced:
-        return between(u, limits)
-    if low < 1 < high:  # as often smaller as larger
-        return np.where(side < 0.5, between(u, (low, 1.0)), between(u, (1.0, high)))
-    if low < 1:
-        return between(u, (low, 1.0))
-    return between(u, (1.0, high)) if high > 1 else np.ones_like(u)
+def _whole(limits: Sequence[float]) -> tuple[int, int]:
+    """Limits in whole pixels."""
+    return int(limits[0]), int(limits[1])
 
 
 def _homography(source: NDArray[np.float64], target: NDArray[np.float64]) -> Matrices:
