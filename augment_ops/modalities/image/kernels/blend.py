@@ -98,8 +98,8 @@ def _blending(channels: int) -> Any:
     return intrinsic(blend)
 
 
-# PIXELS pixels from `at` (uint64) on, of flat arrays: upper and lower, uint64, the left pixel in the lower half and the
-# right one in the upper; the weights of the right and of the lower pixels, uint32; the row that takes the result, uint32.
+# PIXELS pixels from `at` (uint64) on, of flat arrays: upper and lower, uint64, the left pixel in the lower half and
+# the right one in the upper; weights of right and of lower pixels, uint32; the row that takes the result, uint32.
 blend_one = _blending(1)
 blend_three = _blending(3)
 blend_four = _blending(4)

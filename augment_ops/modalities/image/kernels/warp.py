@@ -197,9 +197,12 @@ def shift(source: U8, target: U8, inverse: F64, fill: U8) -> None:
     for y in range(height):
         sy = np.int64(inverse[1, 1] * y + inverse[1, 2])
         left, right = (start, stop) if 0 <= sy < source.shape[0] and start < stop else (width, width)
-        _fill_span(target, y, 0, left, fill)
-        _fill_span(target, y, right, width, fill)
-        to = (y * width + left) * channels
+        begin = y * width * channels
+        to, end = begin + left * channels, begin + width * channels
+        if left > 0:
+            _fill_span(out, begin, to, fill)
+        if right < width:
+            _fill_span(out, begin + right * channels, end, fill)
         if step > 0:
             origin = (sy * source.shape[1] + first + left) * channels
             length = (right - left) * channels
@@ -215,9 +218,16 @@ def shift(source: U8, target: U8, inverse: F64, fill: U8) -> None:
 
 
 @inner
-def _fill_span(target: U8, y: int, left: int, right: int, fill: U8) -> None:
-    channels = target.shape[2]
-    span = target[y, left:right].reshape(-1)
+def _fill_span(flat: U8, start: int, stop: int, fill: U8) -> None:
+    """Whole pixels of a flat image, from value `start` to `stop`."""
+    channels, level, alike = len(fill), fill[0], True
+    for c in range(1, channels):
+        alike = alike and fill[c] == level
+    span = flat[start:stop]
+    if alike:  # a loop that becomes memset
+        for i in range(len(span)):
+            span[i] = level
+        return
     for c in range(channels):
         level = fill[c]
         for i in range(c, len(span), channels):
