@@ -66,11 +66,11 @@ def convolve_separable(images: U8, active: U8, kernels: F32) -> None:
     for i in range(count):
         if not active[i]:
             continue
-        image, kernel, radius = images[i], kernels[i], middle
+        image, kernel, radius = images[i].reshape(-1), kernels[i], middle
         while radius > 0 and kernel[middle - radius] == 0:
             radius -= 1
         for y in range(height):
-            _extend(image[y].reshape(-1), width, channels, radius, extended)
+            _extend(image[y * line : (y + 1) * line], width, channels, radius, extended)
             rows[y, :] = 0
             for k in range(2 * radius + 1):
                 _add(rows[y], extended[k * channels : k * channels + line], kernel[middle - radius + k])
@@ -78,7 +78,7 @@ def convolve_separable(images: U8, active: U8, kernels: F32) -> None:
             total[:] = 0
             for k in range(-radius, radius + 1):
                 _add(total, rows[outside(y + k, height, _REFLECT_101)], kernel[middle + k])
-            _round(total, image[y].reshape(-1))
+            _round(total, image[y * line : (y + 1) * line])
 
 
 @entry
@@ -91,16 +91,17 @@ def convolve_square(images: U8, active: U8, kernels: F32) -> None:
     for i in range(count):
         if not active[i]:
             continue
-        image, kernel = images[i], kernels[i]
+        image, kernel = images[i].reshape(-1), kernels[i]
         for y in range(min(radius, height)):
-            _extend(image[y].reshape(-1), width, channels, radius, ring[y])
+            _extend(image[y * line : (y + 1) * line], width, channels, radius, ring[y])
         for y in range(height):
             if y + radius < height:
-                _extend(image[y + radius].reshape(-1), width, channels, radius, ring[(y + radius) % size])
+                below = y + radius
+                _extend(image[below * line : (below + 1) * line], width, channels, radius, ring[below % size])
             if size == 3:
                 above, below = outside(y - 1, height, _REFLECT_101) % 3, outside(y + 1, height, _REFLECT_101) % 3
                 _of_three_rows(ring[above], ring[y % 3], ring[below], kernel, channels, total)
-                _round(total, image[y].reshape(-1))
+                _round(total, image[y * line : (y + 1) * line])
                 continue
             total[:] = 0
             for dy in range(size):
@@ -108,7 +109,7 @@ def convolve_square(images: U8, active: U8, kernels: F32) -> None:
                 for dx in range(size):
                     if kernel[dy, dx] != 0:
                         _add(total, source[dx * channels : dx * channels + line], kernel[dy, dx])
-            _round(total, image[y].reshape(-1))
+            _round(total, image[y * line : (y + 1) * line])
 
 
 @entry
