@@ -107,8 +107,8 @@ def moves(segment: Segment, size: geo.Size, keys: Keys, masks: Masks) -> Moves:
             after = operation.size(size)
         except TransformError as error:
             raise _located(leaf, error) from error
-        check_applies_to_all(leaf.where, size, after, bool(mask.all()))
-        rows = np.flatnonzero(mask)
+        rows = mask.nonzero()[0]
+        check_applies_to_all(leaf.where, size, after, len(rows) == len(mask))
         if len(rows):
             draws = philox.uniforms(keys[rows], leaf.index, philox.PARAMETERS, operation.draws)
             try:
@@ -118,7 +118,8 @@ def moves(segment: Segment, size: geo.Size, keys: Keys, masks: Masks) -> Moves:
             total = identities(len(keys)) if total is None else total
             follow(total, rows, matrices)
             moved |= mask
-            rounded |= mask & operation.ellipse
+            if operation.ellipse:
+                rounded |= mask
         if operation.border is not None and operation.mask_border is not None:  # of all in a segment, they are equal
             border, mask_border, where = operation.border, operation.mask_border, leaf.where
         size = after
@@ -140,26 +141,26 @@ def colours(segment: Segment, channels: int, keys: Keys, masks: Masks) -> Colour
     Raises:
         TransformError: a transform does not work on so many channels.
     """
-    leaves = [leaf for leaf in segment.of(Colour) if masks[leaf.index].any()]
     drawn = []
-    for leaf in leaves:
-        operation, rows = leaf.operation, np.flatnonzero(masks[leaf.index])
+    for leaf in segment.of(Colour):
+        operation, rows = leaf.operation, masks[leaf.index].nonzero()[0]
         assert isinstance(operation, Colour)
+        if not len(rows):
+            continue
         colour.require(operation.channels, leaf.where, channels)
         draws = philox.uniforms(keys[rows], leaf.index, philox.PARAMETERS, operation.draws)
         try:
             arguments = operation.arguments(draws, channels)
         except TransformError as error:
             raise _located(leaf, error) from error
-        drawn.append((rows, arguments[:, None] if arguments.ndim == 1 else arguments))
-    widest = max((arguments.shape[1] for _, arguments in drawn), default=1)
-    table = np.zeros((len(keys), len(leaves), widest), np.float32)
-    wanted = np.zeros((len(keys), len(leaves)), np.uint8)
-    for i, (rows, arguments) in enumerate(drawn):
+        drawn.append((operation.code, rows, arguments[:, None] if arguments.ndim == 1 else arguments))
+    widest = max((arguments.shape[1] for _, _, arguments in drawn), default=1)
+    table = np.zeros((len(keys), len(drawn), widest), np.float32)
+    wanted = np.zeros((len(keys), len(drawn)), np.uint8)
+    for i, (_, rows, arguments) in enumerate(drawn):
         table[rows, i, : arguments.shape[1]] = arguments
         wanted[rows, i] = 1
-    codes = [leaf.operation.code for leaf in leaves if isinstance(leaf.operation, Colour)]
-    return Colours(np.array(codes, np.int64), wanted, table)
+    return Colours(np.array([code for code, _, _ in drawn], np.int64), wanted, table)
 
 
 def noises(segment: Segment, size: geo.Size, channels: int, keys: Keys, masks: Masks) -> Noises:
