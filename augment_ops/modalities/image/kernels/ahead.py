@@ -80,8 +80,8 @@ PARTS: Mapping[str, Sequence[tuple[Any, Sequence[Any]]]] = {
 }
 # About, in proportion.
 _SECONDS = {
-    "look": 6, "warp": 4.5, "add_noise": 3, "numbers": 2.5, "convolution": 2, "segment": 2, "colour": 1.5,
-    "shift_hsv": 1.5, "shift": 1,
+    "look": 6, "warp": 4, "numbers": 4, "add_noise": 3, "colour": 3, "convolution": 2.5, "segment": 2,
+    "shift_hsv": 2, "shift": 2,
 }  # fmt: skip
 _PROCESSES = 3  # at most: more would wait for the largest part
 _LOCK_S = 300.0  # compiling takes 20 s on an idle machine; who waits longer compiles for himself
