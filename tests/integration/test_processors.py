@@ -59,10 +59,6 @@ def test_an_older_processor_gives_the_same_bytes(tmp_path):
         capture_output=True,
         text=True,
         check=False,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
     )
     assert older.returncode == 0, older.stderr[-2000:]
     found = digests()
