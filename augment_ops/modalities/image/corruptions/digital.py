@@ -23,7 +23,7 @@ from augment_ops.modalities.image.corruptions.base import (
     single,
     table,
 )
-from augment_ops.modalities.image.kernels.fields import from_quantiles
+from augment_ops.modalities.image.kernels.fields import uniforms
 
 _WIDE_PX = 8.0  # from this σ on a field is smoothed at a few points and interpolated: kernels would be long
 
@@ -85,7 +85,7 @@ def _smooth_field(keys: Keys, index: int, size: tuple[int, int], sigma: float) -
     """Uniform noise in (-1, 1) smoothed by a Gaussian cut at 3 σ, mirrored at the border with its own pixel twice."""
     height, width = size
     values = np.empty((len(keys), height * width), np.float32)
-    from_quantiles(keys, index, _uniform_quantiles(), values)
+    uniforms(keys, index, values)
     noise = values.reshape(-1, height, width)
     if sigma >= _WIDE_PX:
         # OpenCV's product: NumPy's starts threads, which costs more than these small matrices.
@@ -112,11 +112,6 @@ def _smoother(size: int, sigma: float) -> NDArray[np.float32]:
         at %= 2 * size
         np.add.at(matrix[row], np.minimum(at, 2 * size - 1 - at), weights / weights.sum())
     return matrix.astype(np.float32)
-
-
-@lru_cache(maxsize=1)
-def _uniform_quantiles() -> NDArray[np.float32]:
-    return ((np.arange(1 << 16) + 0.5) / (1 << 15) - 1).astype(np.float32)
 
 
 _OF_SIDE = "share of the image's shorter side"

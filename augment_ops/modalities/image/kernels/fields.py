@@ -94,6 +94,13 @@ def _fill_uniforms(key: tuple[int, int], index: int, first: int, out: F32) -> in
 
 
 @entry
+def uniforms(keys: U64, index: int, out: F32) -> None:
+    """A field of uniform numbers in (-1, 1), into out (N, M)."""
+    for n in range(out.shape[0]):
+        _fill_uniforms((keys[n, 0], keys[n, 1]), index, 0, out[n])
+
+
+@entry
 def plasma(keys: U64, index: int, decay: float, size: int, out: F32) -> None:
     """Plasma fractals from 0 to 1 by diamond and square on a torus, the upper left part of `size`² each.
 
