@@ -138,10 +138,12 @@ def snow_over(images: U8, flakes: U8, kept: float, out: U8) -> None:
     """
     many, height, width, channels = images.shape
     share, rest = np.float32(kept), np.float32(1 - kept)
-    whites, snow = np.empty(width, np.float32), np.empty(width, np.float32)
+    line = width * channels
+    whites, snow = np.empty(line, np.float32), np.empty(line, np.float32)
     for n in range(many):
+        image, goal = images[n].reshape(-1), out[n].reshape(-1)
         for y in range(height):
-            row, goal = images[n, y].reshape(-1), out[n, y].reshape(-1)
+            row, white = image[y * line : (y + 1) * line], goal[y * line : (y + 1) * line]
             front, back = flakes[n, y], flakes[n, height - 1 - y]
             for x in range(width):
                 if channels == 3:
@@ -152,12 +154,14 @@ def snow_over(images: U8, flakes: U8, kept: float, out: U8) -> None:
                     luma = np.float32(0)
                     for c in range(channels):
                         luma += np.float32(row[x * channels + c]) / np.float32(channels)
-                whites[x] = luma * np.float32(1.5) + np.float32(127.5)
-                snow[x] = np.float32(front[x]) + np.float32(back[width - 1 - x])
-            for c in range(channels):
-                for x in range(width):
-                    value = np.float32(row[x * channels + c])
-                    goal[x * channels + c] = _level(share * value + rest * max(value, whites[x]) + snow[x])
+                bright = luma * np.float32(1.5) + np.float32(127.5)
+                laid = np.float32(front[x]) + np.float32(back[width - 1 - x])
+                for c in range(channels):
+                    whites[x * channels + c] = bright
+                    snow[x * channels + c] = laid
+            for i in range(line):
+                value = np.float32(row[i])
+                white[i] = _level(share * value + rest * max(value, whites[i]) + snow[i])
 
 
 @entry

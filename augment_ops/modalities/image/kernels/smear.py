@@ -6,7 +6,7 @@ import numpy as np
 
 from augment_ops.engine.kernels.compiled import entry, inner
 from augment_ops.engine.kernels.philox import VALUES, block
-from augment_ops.engine.kernels.types import F32, I32, U8, U64
+from augment_ops.engine.kernels.types import F32, I32, I64, U8, U64
 
 
 @entry
@@ -127,21 +127,45 @@ def discs(images: U8, reaches: I32, scale: float, out: F32) -> None:
         columns[x] = _mirror(x - radius, width)
     sums = np.zeros((height, (wide + 1) * channels), np.int32)
     total = np.empty(width * channels, np.int32)
+    line = width * channels
     for n in range(many):
+        image, goal = images[n].reshape(-1), out[n].reshape(-1)
         for y in range(height):
-            for c in range(channels):
-                running = np.int32(0)
-                for x in range(wide):
-                    running += np.int32(images[n, y, columns[x], c])
-                    sums[y, (x + 1) * channels + c] = running
+            _running(image[y * line : (y + 1) * line], columns, channels, sums[y])
         for y in range(height):
             total[:] = 0
-            for k in range(2 * radius + 1):
-                line = sums[_mirror(y + k - radius, height)]
-                low = line[(radius - reaches[k]) * channels :]
-                high = line[(radius + reaches[k] + 1) * channels :]
-                for i in range(width * channels):
-                    total[i] += high[i] - low[i]
-            flat = out[n, y].reshape(-1)
-            for i in range(width * channels):
-                flat[i] = np.float32(total[i]) * np.float32(scale)
+            for k in range(0, 2 * radius, 2):  # two rows at a time, and the last one by itself
+                first, first_low = _ends(sums, _mirror(y + k - radius, height), radius, reaches[k], channels)
+                second, second_low = _ends(sums, _mirror(y + k + 1 - radius, height), radius, reaches[k + 1], channels)
+                for i in range(line):
+                    total[i] += (first[i] - first_low[i]) + (second[i] - second_low[i])
+            last, last_low = _ends(sums, _mirror(y + radius, height), radius, reaches[2 * radius], channels)
+            flat = goal[y * line : (y + 1) * line]
+            for i in range(line):
+                flat[i] = np.float32(np.int32(total[i] + (last[i] - last_low[i]))) * np.float32(scale)
+
+
+@inner
+def _running(row: U8, columns: I64, channels: int, sums: I32) -> None:
+    """Sums of the values of a row, up to each of its columns, into what follows the first `channels` of `sums`."""
+    if channels == 3:  # three sums that do not wait for each other
+        red, green, blue = np.int32(0), np.int32(0), np.int32(0)
+        for x in range(len(columns)):
+            at = 3 * columns[x]
+            red += np.int32(row[at])
+            green += np.int32(row[at + 1])
+            blue += np.int32(row[at + 2])
+            sums[3 * x + 3], sums[3 * x + 4], sums[3 * x + 5] = red, green, blue
+        return
+    for c in range(channels):
+        running = np.int32(0)
+        for x in range(len(columns)):
+            running += np.int32(row[channels * columns[x] + c])
+            sums[(x + 1) * channels + c] = running
+
+
+@inner
+def _ends(sums: I32, row: int, radius: int, reach: int, channels: int) -> tuple[I32, I32]:
+    """What was summed up to the right and to the left end of a disc's row, for all pixels of a row of the image."""
+    line = sums[row]
+    return line[(radius + reach + 1) * channels :], line[(radius - reach) * channels :]
