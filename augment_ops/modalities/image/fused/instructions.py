@@ -1,5 +1,7 @@
 """What every sample of a batch gets, as instructions for the kernel in one table: drawn on the CPU, from the key alone.
 
+So it is for plans that a GPU cannot draw (`drawing.py`), and this is what a GPU's drawing is held to.
+
 The parameters are those of the compiled loops (`parameters.py`). Here they become a list of instructions a sample, of
 what it gets alone, and passes that begin where an instruction has to see the picture in memory.
 """

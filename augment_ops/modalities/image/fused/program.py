@@ -50,7 +50,7 @@ class FusedProgram:
     def __call__(self, images: Tensor, keys: Keys, names: Names, form: Form | None = None) -> Tensor:
         """Augment a batch; see `TensorProgram`."""
         levels = WHOLE if images.dtype == torch.uint8 else UNIT
-        table = self._table_on(images, keys, whole=levels.whole)
+        table = self.instructions(images, keys, whole=levels.whole)
         possibly = possible(self._plan.segments, images.shape[3], levels.whole)
         if self._last is None:
             return _launched(images.contiguous(), table, possibly, levels, form)
@@ -62,7 +62,7 @@ class FusedProgram:
     def masks(self, masks: Tensor, keys: Keys) -> Tensor:
         """Move masks; see `TensorProgram`."""
         possibly = [code for code in possible(self._plan.segments, 1, True) if code in (codes.WARP, codes.HOLES)]
-        table = self._table_on(masks, keys, whole=True, of_masks=True)
+        table = self.instructions(masks, keys, whole=True, of_masks=True)
         return _launched(masks.to(torch.uint8).contiguous(), table, possibly, WHOLE, None).to(masks.dtype)
 
     def table(self, shape: Sequence[int], whole: bool, keys: Keys, *, of_masks: bool = False) -> Table:
@@ -87,7 +87,8 @@ class FusedProgram:
         found = self._recipes[what]
         return None if found is None else _drawn(found, _on(keys.view(np.int64), images.device))
 
-    def _table_on(self, images: Tensor, keys: Keys, *, whole: bool, of_masks: bool = False) -> TableOnDevice:
+    def instructions(self, images: Tensor, keys: Keys, *, whole: bool, of_masks: bool = False) -> TableOnDevice:
+        """What each sample gets, where the images are, drawn there where that can be."""
         drawn = self.draw(images, keys, whole=whole, of_masks=of_masks)
         if drawn is not None:
             return drawn
