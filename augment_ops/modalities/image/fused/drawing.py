@@ -52,7 +52,7 @@ _MOST_CHAINS = 31  # of AugMix: its weights are drawn side by side, with that of
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
+class DrawingStep:
     """One step; `wide` numbers of the table are its instruction's, of code `code`.
 
     Attributes:
@@ -116,7 +116,7 @@ class _Steps:
 
     def __init__(self, size: Size, channels: int, whole: bool, needs: Mapping[int, list[Requirement]]) -> None:
         self._size, self._channels, self._whole, self._needs = size, channels, whole, needs
-        self._found: list[Step] = []
+        self._found: list[DrawingStep] = []
         self._slots, self._largest = 0, size[0] * size[1]
 
     def add(self, segment: Segment) -> bool:
@@ -190,7 +190,7 @@ class _Steps:
 
     def _take(self, leaf: Node, **attributes: object) -> bool:
         """A step of a leaf, for which the leaf's requirements hold."""
-        self._found.append(Step(index=leaf.index, needs=self._needs[leaf.index], **attributes))  # type: ignore[arg-type]
+        self._found.append(DrawingStep(index=leaf.index, needs=self._needs[leaf.index], **attributes))  # type: ignore[arg-type]
         return True
 
     def _geometry(self, segment: Segment, border: Border, fill: NDArray[np.float32]) -> bool:
@@ -208,7 +208,9 @@ class _Steps:
         if leaves:
             size_and_border = [*self._size, border.mode, border.interpolation == NEAREST]
             constants = [*size_and_border, *[0.0] * 9, *fill.tolist()]
-            self._found.append(Step(kind=codes.DRAW_WARP, constants=constants, code=codes.WARP, wide=len(constants)))
+            self._found.append(
+                DrawingStep(kind=codes.DRAW_WARP, constants=constants, code=codes.WARP, wide=len(constants))
+            )
         return True
 
     def _matrix(self, leaf: Node, operation: Geometry) -> bool:
