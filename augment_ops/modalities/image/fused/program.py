@@ -44,6 +44,7 @@ class FusedProgram:
     def __init__(self, plan: Plan) -> None:
         self._plan, self._decide = plan, Decisions(plan.nodes)
         self._recipes: dict[tuple[Size, int, bool, bool, torch.device], _Recipe | None] = {}
+        self._possibly: dict[tuple[int, bool], list[int]] = {}
         last = plan.segments[-1].leaves[0] if plan.segments else None
         self._last = last if last is not None and isinstance(last.operation, Normalise) else None
 
@@ -51,7 +52,7 @@ class FusedProgram:
         """Augment a batch; see `TensorProgram`."""
         levels = WHOLE if images.dtype == torch.uint8 else UNIT
         table = self.instructions(images, keys, whole=levels.whole)
-        possibly = possible(self._plan.segments, images.shape[3], levels.whole)
+        possibly = self._possible(images.shape[3], levels.whole)
         if self._last is None:
             return _launched(images.contiguous(), table, possibly, levels, form)
         x = _launched(images.contiguous(), table, possibly, levels, None)
@@ -61,7 +62,7 @@ class FusedProgram:
 
     def masks(self, masks: Tensor, keys: Keys) -> Tensor:
         """Move masks; see `TensorProgram`."""
-        possibly = [code for code in possible(self._plan.segments, 1, True) if code in (codes.WARP, codes.HOLES)]
+        possibly = [code for code in self._possible(1, True) if code in (codes.WARP, codes.HOLES)]
         table = self.instructions(masks, keys, whole=True, of_masks=True)
         return _launched(masks.to(torch.uint8).contiguous(), table, possibly, WHOLE, None).to(masks.dtype)
 
@@ -75,6 +76,13 @@ class FusedProgram:
         for segment in self._plan.segments:
             found.add(segment)
         return found.table()
+
+    def _possible(self, channels: int, whole: bool) -> list[int]:
+        """`possible` of the plan, found once: it takes as long as a batch."""
+        what = (channels, whole)
+        if what not in self._possibly:
+            self._possibly[what] = possible(self._plan.segments, channels, whole)
+        return self._possibly[what]
 
     def draw(self, images: Tensor, keys: Keys, *, whole: bool, of_masks: bool = False) -> TableOnDevice | None:
         """Draw what `table` gives where the images are; None where the CPU has to draw a part of it."""
