@@ -7,7 +7,7 @@ Needs CUDA, triton, and torchvision for its ResNet; kornia and DALI are left out
 
 - how far pixels on the GPU are from the bytes of the compiled loops, fused and as tensors;
 - microseconds an image, images on the GPU before and after, beside one thread of the compiled loops, kornia and DALI on
-  the same GPU, the contenders taking turns; and how much of it the CPU takes to draw the parameters;
+  the same GPU, the contenders taking turns; and how much of it goes by before there are parameters;
 - images a second of two trainings, by where their batches come from, and the share of the time in which the GPU waits
   for them: what is missing to the same training on batches that lie on the GPU already.
 """
@@ -106,7 +106,9 @@ def contenders(name: str, augmenter: Augmenter, ids: SampleIds, images: np.ndarr
     fused = FusedProgram(augmenter.plan)
     chosen: dict[str, Run] = {
         "augment-ops": lambda images, epoch: augmenter(images, ids, epoch),
-        "drawing": lambda images, epoch: fused.table(images.shape, True, augmenter._keys(ids, epoch)),
+        "drawing": there_and_done(
+            lambda epoch: fused.instructions(there, augmenter._keys(ids, epoch), whole=True),
+        ),
     }
     for who, program in PROGRAMS.items():
         chosen[who] = there_and_done(by_program(program(augmenter.plan), augmenter, ids, there))
@@ -264,7 +266,8 @@ def markdown(result: dict) -> str:
         f"`python benchmarks/gpu.py`: {result['machine']}.",
         "Microseconds an image, median (95th percentile) over batches. *Fused*, *as tensors*, kornia and DALI work",
         "on images that lie on the GPU and stay there; the loops run in one thread of the CPU, and *drawing* is what",
-        "the CPU does of *fused*. *Away*: values that differ from the bytes of the loops, and the most levels of one.",
+        "*fused* takes before it sees a pixel: keys on the CPU, parameters on the GPU where they can be drawn there.",
+        "*Away*: values that differ from the bytes of the loops, and the most levels of one.",
         "",
         "| policy, shape | loops | fused | drawing | as tensors | kornia | DALI | fused away | tensors away |",
         "|---|---|---|---|---|---|---|---|---|",

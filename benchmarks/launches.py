@@ -5,13 +5,13 @@
 Needs no GPU. As tensors, every operation of torch that is no view counts as one launch, which reads what it is given
 and writes what it returns: caches are left out, and so are the several kernels that some of them are. The fused kernel
 reads and writes what `fused/device/kernel.py` says: the pictures of each pass, once more for a mean or a histogram,
-and the table of instructions. Prints the table of docs/engine.md.
+and the table of instructions, which the launch before it writes where a GPU can draw them. Prints the table of
+docs/engine.md.
 """
 
 from __future__ import annotations
 
 import os
-from itertools import pairwise
 
 os.environ["TRITON_INTERPRET"] = "1"  # nothing is compiled: what is counted are instructions
 
@@ -23,6 +23,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from augment_ops import Augmenter, Policy
 from augment_ops.engine.key import SampleIds
 from augment_ops.modalities.image.fused import codes
+from augment_ops.modalities.image.fused.drawing import drawing_of
 from augment_ops.modalities.image.fused.instructions import Table
 from augment_ops.modalities.image.fused.program import FusedProgram
 from augment_ops.modalities.image.tensors.program import TensorProgram
@@ -49,8 +50,8 @@ class Counted(TorchDispatchMode):
 
 
 def main() -> None:
-    print("| policy, batch | launches as tensors | fused | bytes an image as tensors | fused | table, bytes |")
-    print("|---|---|---|---|---|---|")
+    print("| policy, batch | launches as tensors | fused | bytes an image as tensors | fused | table | to the GPU |")
+    print("|---|---|---|---|---|---|---|")
     for name, text in POLICIES.items():
         for shape, n in SHAPES.items():
             augmenter, ids = Augmenter(Policy.from_text(HEAD + text), 7), SampleIds.of(range(n))
@@ -59,26 +60,27 @@ def main() -> None:
             with Counted() as counted:
                 TensorProgram(augmenter.plan)(images, keys, ids.names)
             table = FusedProgram(augmenter.plan).table(images.shape, True, keys)
-            moved = fused_bytes(table, shape, n) / n
+            there = drawing_of(augmenter.plan, shape[:2], shape[2], whole=True) is not None
+            words = table.words.nbytes
+            moved, sent = fused_bytes(table, shape, n) + 2 * words, keys.nbytes if there else words
             row = f"{name} {n} × {'×'.join(map(str, shape))}"
             print(
-                f"| {row} | {counted.launches:,} | 1 | {counted.bytes / n:,.0f} | {moved:,.0f} "
-                f"| {table.words.nbytes / n:,.0f} |"
+                f"| {row} | {counted.launches:,} | {1 + there} | {counted.bytes / n:,.0f} | {moved / n:,.0f} "
+                f"| {2 * words / n:,.0f} | {sent / n:,.0f} |"
             )
 
 
 def fused_bytes(table: Table, shape: tuple[int, int, int], n: int) -> float:
-    """Read and written by the kernel for a batch of uint8 images, of policies that keep the size."""
+    """Pixels read and written by the kernel for a batch of uint8 images, of policies that keep the size."""
     at_passes, at_ops = table.words[:2]
-    firsts = table.words[4 : 5 + n]
     total = 0.0
-    for first, last in pairwise(firsts):
+    for first, last in table.words[codes.HEAD : codes.HEAD + 2 * n].reshape(n, 2).tolist():
         for number in range(first, last):
             code = table.words[at_ops + 2 * table.words[at_passes + number]]
             read = 1 if number == first else FLOAT
             written = 1 if number == last - 1 else FLOAT
             total += read * (2 if code in STATISTICS else 1) + written
-    return total * float(np.prod(shape)) + table.words.nbytes
+    return total * float(np.prod(shape))
 
 
 def _tensors(values: object) -> list[torch.Tensor]:

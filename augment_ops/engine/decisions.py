@@ -40,6 +40,26 @@ class PolicyNode(Protocol):
     def applies_whole(self) -> bool: ...  # noqa: D102
 
 
+class Requirement(NamedTuple):
+    """What a draw of a node's stream has to be, that a leaf below it applies.
+
+    Attributes:
+        stream: the node's index.
+        kind: ALL and ONE, where draw number `place` has to lie from `low` to below `high`; SOME and SOME_AGAIN, where
+            the child at `place` has to be taken.
+        parts: children of a SOME; of a SOME_AGAIN, children without their copies.
+        takes: how many a SOME or SOME_AGAIN takes.
+    """
+
+    stream: int
+    kind: int
+    place: int
+    low: float = 0.0
+    high: float = 0.0
+    parts: int = 0
+    takes: int = 0
+
+
 class Decisions:
     """The decisions of a forest of nodes, for any samples.
 
@@ -51,7 +71,7 @@ class Decisions:
         flat: list[_Flat] = []
         for node in nodes:
             _flatten(node, flat, parent=-1, forced=False)
-        self._indexes = [each.index for each in flat]
+        self._flat, self._indexes = flat, [each.stream for each in flat]
         self._shown = [m for m, each in enumerate(flat) if each.shown]
         children = [[m for m, each in enumerate(flat) if each.parent == parent] for parent in range(len(flat))]
         self._table = (
@@ -80,11 +100,26 @@ class Decisions:
         masks = applies.view(np.bool_)
         return {self._indexes[m]: masks[m] for m in self._shown}
 
+    def requirements(self) -> Mapping[int, list[Requirement]]:
+        """The same as what each leaf needs, for a processor that asks for all of a sample's leaves at once."""
+        needs: list[list[Requirement]] = []
+        seen = [0] * len(self._flat)  # children so far
+        for node in self._flat:
+            found: list[Requirement] = []
+            if node.parent >= 0:
+                found += needs[node.parent]
+                found += _taken(self._flat[node.parent], seen[node.parent])
+                seen[node.parent] += 1
+            if node.chance < 1:
+                found.append(Requirement(node.stream, ALL, 0, high=node.chance))
+            needs.append(found)
+        return {self._indexes[m]: needs[m] for m in self._shown}
+
 
 class _Flat(NamedTuple):
     """A node in a list of all: kind and number of children that it takes, the edges of a OneOf's (0 of others)."""
 
-    index: int
+    stream: int
     parent: int
     kind: int
     takes: int
@@ -112,6 +147,20 @@ def _flatten(node: PolicyNode, flat: list[_Flat], *, parent: int, forced: bool) 
     flat.append(_Flat(node.index, parent, kind, takes, p if asks else _NOT_ASKED, edges, shown))
     for child in children:
         _flatten(child, flat, parent=here, forced=kind == ONE or node.applies_whole)
+
+
+def _taken(parent: _Flat, place: int) -> list[Requirement]:
+    """What has to be, that a node takes its child at `place`."""
+    stream, children = parent.stream, len(parent.edges)
+    if parent.kind == ONE:
+        low = parent.edges[place - 1] if place else 0.0
+        high = parent.edges[place] if place < children - 1 else 1.0  # the last edge is rounded
+        return [Requirement(stream, ONE, 1, low=low, high=high)]
+    if parent.kind == SOME:
+        return [Requirement(stream, SOME, place, parts=children, takes=parent.takes)]
+    if parent.kind == SOME_AGAIN:
+        return [Requirement(stream, SOME_AGAIN, place, parts=children // parent.takes, takes=parent.takes)]
+    return []
 
 
 def _whole(numbers: Iterable[int]) -> NDArray[np.int64]:

@@ -137,8 +137,9 @@ class Augmenter:
         """Augment a batch on the device where it is, from the same keys.
 
         uint8 images come out as a call makes them, but for a grey level in a few of a thousand values: devices round
-        differently (docs/engine.md has the figures). Parameters are drawn on the CPU. On a GPU with triton a policy
-        that is compiled as a whole is one launch; what is not compiled runs on the CPU.
+        differently (docs/engine.md has the figures). On a GPU with triton a policy that is compiled as a whole is two
+        launches, the first of which draws its parameters; else they are drawn on the CPU, where also runs what is not
+        compiled.
 
         Args:
             images: a torch tensor, uint8 or float32 (N, H, W, C), on any device; not modified.

@@ -99,7 +99,7 @@ def moves(segment: Segment, size: geo.Size, keys: Keys, masks: Masks) -> Moves:
     """
     moved, rounded = np.zeros(len(keys), np.bool_), np.zeros(len(keys), np.bool_)
     total: NDArray[np.float64] | None = None
-    border, mask_border, where = _WHOLE_PIXELS, _WHOLE_PIXELS, segment.leaves[0].where
+    border, mask_border, where = borders(segment)
     for leaf in segment.of(Geometry):
         operation, mask = leaf.operation, masks[leaf.index]
         assert isinstance(operation, Geometry)
@@ -120,8 +120,6 @@ def moves(segment: Segment, size: geo.Size, keys: Keys, masks: Masks) -> Moves:
             moved |= mask
             if operation.ellipse:
                 rounded |= mask
-        if operation.border is not None and operation.mask_border is not None:  # of all in a segment, they are equal
-            border, mask_border, where = operation.border, operation.mask_border, leaf.where
         size = after
     forward = np.empty((0, 3, 3)) if total is None else total
     return Moves(
@@ -193,6 +191,16 @@ def rectangles(segment: Segment, size: geo.Size, keys: Keys, masks: Masks) -> Re
         corners[~masks[leaf.index]] = 0
         return Rectangles(corners, operation.fill, operation.mask_fill, leaf.where)
     return Rectangles(np.empty((len(keys), 0, 4), np.int32), (0.0,), None, "")
+
+
+def borders(segment: Segment) -> tuple[geo.Border, geo.Border, str]:
+    """What lies outside images and outside masks in a segment, and the place in the policy that says so."""
+    for leaf in segment.of(Geometry):
+        operation = leaf.operation
+        assert isinstance(operation, Geometry)
+        if operation.border is not None and operation.mask_border is not None:  # of all in a segment, they are equal
+            return operation.border, operation.mask_border, leaf.where
+    return _WHOLE_PIXELS, _WHOLE_PIXELS, segment.leaves[0].where
 
 
 def mask_border(move: Moves) -> geo.Border:

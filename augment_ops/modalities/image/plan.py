@@ -52,7 +52,7 @@ class Mix:
         u = philox.uniforms(keys, index, philox.PARAMETERS, 1 + len(self.chains))
         # Exponential numbers over their sum are uniform on the simplex (Devroye 1986, chapter XI).
         shares = -np.log1p(-u[:, 1:])
-        shares *= u[:, :1] / np.maximum(shares.sum(axis=1, keepdims=True), _TINY)
+        shares *= u[:, :1] / np.maximum(shares.sum(axis=1, keepdims=True), TINY)
         return np.concatenate([1 - u[:, :1], shares], axis=1)
 
 
@@ -62,7 +62,7 @@ _STAGES: Mapping[type, int] = {Geometry: 0, Colour: 1, Noise: 2, Holes: 3, Convo
 _STAGE_NAMES = ("geometry", "colour", "noise", "holes", "convolution", "mix", "normalise", "albumentations")
 _NOT_COMPILED = len(_STAGES)
 _LARGEST = 1e6
-_TINY = 1e-300  # keeps a sum of zeros, which never comes, from being divided by
+TINY = 1e-300  # keeps a sum of zeros, which never comes, from being divided by
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,27 @@ ENDS = frozenset((SPLIT, JOIN))
 # the rows of a separable convolution.
 KEPT, TOTAL, LINES = 2, 3, 4
 
+# Words of a table before the first and the last pass of every sample: where passes, instructions and keys begin, and
+# how many samples there are.
+HEAD = 4
+
 
 def kinds(used: set[int]) -> int:
     """The instructions that a batch has, a bit each: the kernel is compiled for these alone."""
     return sum(1 << code for code in used)
+
+
+# What draws a plan's parameters on the GPU takes these steps: the first four add to the matrix of a segment, others
+# write one instruction.
+(
+    DRAW_AFFINE,
+    DRAW_ROTATION,
+    DRAW_SHIFT,
+    DRAW_CHOICE,
+    DRAW_WARP,
+    DRAW_NUMBERS,
+    DRAW_FACTOR,
+    DRAW_GAUSS,
+    DRAW_HOLES,
+    DRAW_WEIGHT,
+) = range(10)

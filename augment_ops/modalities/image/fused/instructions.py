@@ -1,5 +1,7 @@
 """What every sample of a batch gets, as instructions for the kernel in one table: drawn on the CPU, from the key alone.
 
+So it is for plans that a GPU cannot draw (`drawing.py`), and this is what a GPU's drawing is held to.
+
 The parameters are those of the compiled loops (`parameters.py`). Here they become a list of instructions a sample, of
 what it gets alone, and passes that begin where an instruction has to see the picture in memory.
 """
@@ -30,9 +32,8 @@ from augment_ops.modalities.image.transforms.normalise import Normalise
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
-_HEAD = 4  # words before the samples' passes: where passes, instructions and keys begin, and how many samples there are
 _BRIGHTNESS, _, _SATURATION, _HUE = range(4)  # the factors of ColorJitter
-_NEUTRAL = (1, 1, 1, 0)
+NEUTRAL = (1, 1, 1, 0)  # factors that change nothing
 _FACTORS = (codes.LINEAR, codes.CONTRAST, codes.SATURATION)  # hue has one for whole levels and one for others
 _NOISES = {
     operations.GAUSS: codes.GAUSS,
@@ -160,11 +161,13 @@ class Instructions:
         return 1.0 if self.whole else 1 / 255
 
     def _noise(self, noise: Noises) -> None:
-        rows = np.flatnonzero(noise.noisy)
-        if not len(rows):
+        if not len(noise.noisy):  # the segment has none
             return
-        scale, area = noise.scale[rows], self.size[0] * self.size[1]
-        if noise.kind == operations.SALT:
+        rows, area = np.flatnonzero(noise.noisy), self.size[0] * self.size[1]
+        scale = noise.scale[rows]
+        if noise.kind in (operations.GAUSS, operations.ISO):
+            self._from_pool(noise, rows, scale, area)
+        elif noise.kind == operations.SALT:
             marks = np.empty((len(rows), area, 1), np.uint8)
             salt_marks(scale, self.keys[rows], noise.transform, marks)
             before = sum(map(len, self._marks))
@@ -172,17 +175,15 @@ class Instructions:
             self._columns.append(
                 Column(codes.SALT, rows, (before + np.arange(len(rows)) * area)[:, None].astype(float))
             )
-        elif noise.kind == operations.MULTIPLY:
+        else:
             step = np.float32((scale[:, 1] - scale[:, 0]) / (1 << 16))
             numbers = np.stack([scale[:, 0], step, *_alike(rows, noise.shared, noise.transform)], axis=1)
             self._columns.append(Column(codes.MULTIPLY, rows, numbers))
-        else:
-            self._from_pool(noise, rows, scale, area)
 
     def _from_pool(self, noise: Noises, rows: Rows, scale: Floats, area: int) -> None:
         iso = noise.kind == operations.ISO
         length = area * (1 if noise.shared else self.channels)
-        run = RUN if iso else int(run_length.py_func(length))
+        run = pool_run(noise.kind, length)
         alike = _alike(rows, noise.shared, noise.transform, run, length, self._slots)
         self._columns.append(Column(codes.ISO if iso else codes.GAUSS, rows, np.column_stack([scale, *alike])))
         self._slots += -(-length // run)
@@ -199,6 +200,11 @@ class Instructions:
                 self.add(segment)
             self._columns.append(Column(codes.JOIN, rows, weights[:, i + 1 : i + 2]))
         self._columns.append(Column(codes.BLEND, rows, np.empty((len(rows), 0))))
+
+
+def pool_run(kind: int, length: int) -> int:
+    """How many of `length` values follow each other in the pool of normal numbers."""
+    return RUN if kind == operations.ISO else int(run_length.py_func(length))
 
 
 def possible(segments: Sequence[Segment], channels: int, whole: bool) -> list[int]:
@@ -235,7 +241,7 @@ def _factors(operation: Colour, whole: bool) -> list[int]:
     """Those of ColorJitter that change at one of their ends; contrast, which needs the mean, can follow any of them."""
     ends = operation.arguments(np.array([[0.0] * operation.draws, [1 - 2.0**-53] * operation.draws]), 1)[:, :4]
     hue = codes.SHIFT_HSV if whole else codes.HUE
-    changes = (ends != _NEUTRAL).any(axis=0)
+    changes = (ends != NEUTRAL).any(axis=0)
     found = [code for code, some in zip((*_FACTORS, hue), changes, strict=True) if some]
     return sorted(found, key=codes.CONTRAST.__eq__)
 
@@ -294,7 +300,7 @@ def _gamma(powers: Floats) -> Floats:
 def _jitter(rows: Rows, numbers: Floats, channels: int, whole: bool) -> Iterator[Column]:
     """Brightness, contrast, saturation and hue as operations of their own, in the order that each sample has."""
     factors, order = numbers[:, :4], numbers[:, 4:8].astype(np.int64)
-    changes = factors != _NEUTRAL
+    changes = factors != NEUTRAL
     changes[:, _SATURATION:] &= channels > 1
     some = np.flatnonzero(changes.any(axis=0))
     for step in range(4 if len(some) > 1 else 1):
@@ -326,13 +332,13 @@ def _packed(columns: list[Column], keys: Keys) -> tuple[NDArray[np.int64], int]:
     begins[1:] |= (owners[1:] != owners[:-1]) | np.isin(kinds[:-1], list(codes.ENDS))
     passes = np.flatnonzero(begins)
     each = np.bincount(owners[passes], minlength=len(keys))
-    at_passes = _HEAD + len(keys) + 1
+    at_passes = codes.HEAD + 2 * len(keys)
     at_ops = at_passes + len(passes) + 1
     at_keys = at_ops + 2 * len(kinds)
     places = _places(columns, at_keys + keys.size)[order]
     words = [
         np.array([at_passes, at_ops, at_keys, len(keys)]),
-        np.concatenate([[0], each.cumsum()]),
+        np.column_stack([each.cumsum() - each, each.cumsum()]).reshape(-1),
         np.append(passes, len(kinds)),
         np.column_stack([kinds, places]).reshape(-1),
         keys.reshape(-1).view(np.int64),

@@ -7,7 +7,7 @@ of float32 arguments. Tables truncate as albumentations' do, so on uint8 they ar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +41,14 @@ from augment_ops.modalities.image.strength import (
     turn_share,
 )
 from augment_ops.modalities.image.taught import DARKER, FLATTER, LIGHTER, PALETTE, STEEPER, above, below, differs, moves
+from augment_ops.modalities.image.transforms.drawn import (
+    CUT,
+    CUT_SINGLE,
+    DrawnNumber,
+    drawn_as,
+    drawn_between,
+    drawn_levels,
+)
 from augment_ops.modalities.image.transforms.geometry import Uniforms, between, integers
 
 RGB = 3
@@ -59,12 +67,15 @@ class Colour:
         arguments: (uniforms (N, draws), channels) → (N, A), A as the operation wants it.
         channels: numbers of channels that it works on; None for any.
         pointwise: whether it is a table.
+        drawn: channels → how a GPU draws the numbers of its instruction, of ColorJitter those of its factors; None
+            where the CPU has to, unless there is nothing to draw.
     """
 
     code: int
     draws: int
     arguments: Callable[[Uniforms, int], Arguments]
     channels: tuple[int, ...] | None = None
+    drawn: Callable[[int], Sequence[DrawnNumber]] | None = None
 
     @property
     def pointwise(self) -> bool:
@@ -101,7 +112,12 @@ def random_brightness_contrast(values: Mapping[str, Any]) -> Colour | None:
         offset = between(u[:, 1], values["brightness_limit"])
         return linear(scale, offset * 255, channels) if by_max else np.stack([scale, offset], axis=1)
 
-    return Colour(LINEAR if by_max else LINEAR_OF_MEAN, 2, arguments)
+    def drawn(channels: int) -> list[DrawnNumber]:
+        many = channels if by_max else 1
+        scale = drawn_between(0, values["contrast_limit"], plus=1.0)
+        return [scale] * many + [drawn_between(1, values["brightness_limit"], 255.0 if by_max else 1.0)] * many
+
+    return Colour(LINEAR if by_max else LINEAR_OF_MEAN, 2, arguments, drawn=drawn)
 
 
 def random_gamma(values: Mapping[str, Any]) -> Colour:
@@ -116,20 +132,22 @@ def color_jitter(values: Mapping[str, Any]) -> Colour:
     def arguments(u: Uniforms, channels: int) -> Arguments:
         found = np.empty((len(u), 8))
         found[:, :4] = limits[0] + (limits[1] - limits[0]) * u[:, :4]
-        found[:, 4:] = _ORDERS[integers(u[:, 4], 0, len(_ORDERS) - 1)]
+        found[:, 4:] = ORDERS[integers(u[:, 4], 0, len(ORDERS) - 1)]
         return found
 
-    return Colour(JITTER, 5, arguments, (1, RGB))
+    factors = [drawn_between(i, (low, high)) for i, (low, high) in enumerate(limits.T.tolist())]
+    return Colour(JITTER, 5, arguments, (1, RGB), lambda channels: factors)
 
 
 def hue_saturation_value(values: Mapping[str, Any]) -> Colour:
     """HueSaturationValue. Draws: hue, saturation, value."""
+    limits = [values[k] for k in ("hue_shift_limit", "sat_shift_limit", "val_shift_limit")]
 
     def arguments(u: Uniforms, channels: int) -> Arguments:
-        limits = ("hue_shift_limit", "sat_shift_limit", "val_shift_limit")
-        return np.stack([between(u[:, i], values[k]) for i, k in enumerate(limits)], axis=1)
+        return np.stack([between(u[:, i], limit) for i, limit in enumerate(limits)], axis=1)
 
-    return Colour(SHIFT_HSV, 3, arguments, (1, RGB))
+    drawn = [drawn_between(i, limit, steps=CUT_SINGLE if i else 0) for i, limit in enumerate(limits)]
+    return Colour(SHIFT_HSV, 3, arguments, (1, RGB), lambda channels: drawn)
 
 
 def rgb_shift(values: Mapping[str, Any]) -> Colour:
@@ -140,12 +158,14 @@ def rgb_shift(values: Mapping[str, Any]) -> Colour:
         factor = 1.0 if max(abs(low), abs(high)) > 1 else 255.0
         return low * factor, high * factor
 
+    names = ("r_shift_limit", "g_shift_limit", "b_shift_limit")
+
     def arguments(u: Uniforms, channels: int) -> Arguments:
-        names = ("r_shift_limit", "g_shift_limit", "b_shift_limit")
         offsets = np.stack([np.trunc(between(u[:, i], limits(k))) for i, k in enumerate(names)], axis=1)
         return linear(np.ones(len(u)), offsets[:, :channels], channels)
 
-    return Colour(LINEAR, 3, arguments, (1, RGB))
+    drawn = [drawn_between(i, limits(k), steps=CUT) for i, k in enumerate(names)]
+    return Colour(LINEAR, 3, arguments, (1, RGB), lambda channels: drawn_as(*[1.0] * channels) + drawn[:channels])
 
 
 def to_gray(values: Mapping[str, Any]) -> Colour | None:
@@ -195,7 +215,9 @@ def invert(values: Mapping[str, Any]) -> Colour:
 
 def solarize(values: Mapping[str, Any]) -> Colour:
     """Solarize. Draws: threshold."""
-    return Colour(SOLARIZE, 1, lambda u, channels: between(u, values["threshold_range"]) * 255)
+    limits = values["threshold_range"]
+    drawn = [drawn_between(0, limits, 255.0)]
+    return Colour(SOLARIZE, 1, lambda u, channels: between(u, limits) * 255, drawn=lambda channels: drawn)
 
 
 def posterize(values: Mapping[str, Any]) -> Colour:
@@ -208,7 +230,10 @@ def posterize(values: Mapping[str, Any]) -> Colour:
             return np.repeat(integers(u[:, :1], *bits), channels, axis=1).astype(float)
         return np.stack([integers(u[:, i], *r) for i, r in enumerate(ranges)], axis=1).astype(float)
 
-    return Colour(POSTERIZE, 3 if ranges else 1, arguments, (len(ranges),) if ranges else None)
+    def drawn(channels: int) -> list[DrawnNumber]:
+        return [drawn_levels(i, *r) for i, r in enumerate(ranges)] if ranges else [drawn_levels(0, *bits)] * channels
+
+    return Colour(POSTERIZE, 3 if ranges else 1, arguments, (len(ranges),) if ranges else None, drawn)
 
 
 def equalize(values: Mapping[str, Any]) -> Colour | None:
@@ -234,9 +259,13 @@ def multiplicative_noise(values: Mapping[str, Any]) -> Colour:
         factor = between(u[:, :channels] if values["per_channel"] else u[:, :1], values["multiplier"])
         return linear(factor, np.zeros(len(u)), channels)
 
-    return Colour(
-        LINEAR, 16 if values["per_channel"] else 1, arguments, tuple(range(1, 17)) if values["per_channel"] else None
-    )
+    per_channel = values["per_channel"]
+
+    def drawn(channels: int) -> list[DrawnNumber]:
+        factors = [drawn_between(i if per_channel else 0, values["multiplier"]) for i in range(channels)]
+        return factors + drawn_as(*[0.0] * channels)
+
+    return Colour(LINEAR, 16 if per_channel else 1, arguments, tuple(range(1, 17)) if per_channel else None, drawn)
 
 
 def _no_arguments(u: Uniforms, channels: int) -> Arguments:
@@ -249,7 +278,7 @@ def _orders() -> NDArray[np.float64]:
     return np.array(list(permutations(range(4))), dtype=float)
 
 
-_ORDERS = _orders()
+ORDERS = _orders()  # of ColorJitter's factors
 
 
 DECLARED = (

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from augment_ops.modalities.image.declaration import Declaration, Trains
 from augment_ops.modalities.image.kernels.convolution import motion_lines
 from augment_ops.modalities.image.taught import LOW_PASS, SHARPENING, below
+from augment_ops.modalities.image.transforms.drawn import DrawnNumber, drawn_between
 from augment_ops.modalities.image.transforms.geometry import Uniforms, between, integers
 
 _SHARP = 1e-3  # pixels of standard deviation, at which nothing is blurred
@@ -37,11 +38,13 @@ class Convolution:
         kernels: uniforms (N, draws) → float32 (N, K) where separable, else (N, K, K); K is odd, the sample's own kernel
             in the middle.
         separable: whether rows and columns are convolved one after the other.
+        drawn: how a GPU draws the weights of a square kernel; None where the CPU has to.
     """
 
     draws: int
     kernels: Callable[[Uniforms], Kernels]
     separable: bool
+    drawn: Sequence[DrawnNumber] | None = None
 
 
 def gaussian_blur(values: Mapping[str, Any]) -> Convolution | None:
@@ -107,7 +110,10 @@ def sharpness(values: Mapping[str, Any]) -> Convolution:
         factor = between(u[:, 0], values["factor_range"])[:, None, None]
         return (factor * centre + (1 - factor) * smooth).astype(np.float32)
 
-    return Convolution(1, kernels, separable=False)
+    factor = drawn_between(0, values["factor_range"])
+    weights = zip(centre.reshape(-1).tolist(), smooth.reshape(-1).tolist(), strict=True)
+    drawn = [replace(factor, times=own, other=even) for own, even in weights]
+    return Convolution(1, kernels, separable=False, drawn=drawn)
 
 
 DECLARED = (

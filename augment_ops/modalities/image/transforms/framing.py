@@ -13,6 +13,7 @@ from augment_ops.modalities.image.declaration import Declaration, Strength, Trai
 from augment_ops.modalities.image.kernels import matrices as kernels
 from augment_ops.modalities.image.strength import ZOOM_IN, crop_in
 from augment_ops.modalities.image.taught import FRAMING, below
+from augment_ops.modalities.image.transforms.drawn import CHOICE, SHIFT, DrawnMatrix
 from augment_ops.modalities.image.transforms.geometry import (
     LINEAR,
     NEAREST,
@@ -43,7 +44,13 @@ def random_crop(values: Mapping[str, Any]) -> Geometry | None:
         left = ((size[1] - target[1] + 1) * u[:, 1]).astype(np.int64)
         return _shifts(-left.astype(float), -top.astype(float))
 
-    return Geometry(draws=2, matrices=matrices, size=lambda size: target, crops=True)
+    return Geometry(
+        draws=2,
+        matrices=matrices,
+        size=lambda size: target,
+        crops=True,
+        drawn=DrawnMatrix(SHIFT, lambda size: [-1, size[1] - target[1] + 1, size[0] - target[0] + 1]),
+    )
 
 
 def center_crop(values: Mapping[str, Any]) -> Geometry | None:
@@ -125,6 +132,10 @@ def pad_if_needed(values: Mapping[str, Any]) -> Geometry | None:
         beside = {"center": left, "left": 0, "right": columns, "": left}[position.partition("_")[2]]
         return _shifts(np.full(len(u), float(beside)), np.full(len(u), float(above)))
 
+    def shifts(size: Size) -> list[float]:
+        height, width = size_of(size)
+        return [1, width - size[1] + 1, height - size[0] + 1]
+
     return Geometry(
         draws=2,
         matrices=matrices,
@@ -132,6 +143,7 @@ def pad_if_needed(values: Mapping[str, Any]) -> Geometry | None:
         border=border,
         mask_border=mask_border_of({**values, "mask_interpolation": NEAREST}),
         pads=True,
+        drawn=DrawnMatrix(SHIFT, shifts) if values["position"] == "random" else DrawnMatrix(CHOICE, lambda size: [1]),
     )
 
 

@@ -19,6 +19,7 @@ from augment_ops.modalities.image.declaration import Declaration, Strength, Trai
 from augment_ops.modalities.image.kernels import matrices as kernels
 from augment_ops.modalities.image.strength import ZOOM_IN, ZOOM_OUT, any_angle, extent, unbounded, zoom_in, zoom_out
 from augment_ops.modalities.image.taught import SYMMETRY, above, below, moves
+from augment_ops.modalities.image.transforms.drawn import AFFINE, CHOICE, ROTATION, DrawnMatrix
 
 Size = tuple[int, int]
 Uniforms = NDArray[np.float64]
@@ -51,6 +52,7 @@ class Geometry:
         crops: whether it removes a part of the frame that a later transform could otherwise bring back.
         pads: whether it adds to the frame, where an earlier transform may have moved pixels.
         ellipse: whether boxes move as the ellipses inside them (`rotate_method: ellipse`).
+        drawn: how a GPU draws it; None where the CPU has to, unless there is nothing to draw.
     """
 
     draws: int
@@ -61,6 +63,7 @@ class Geometry:
     crops: bool = False
     pads: bool = False
     ellipse: bool = False
+    drawn: DrawnMatrix | None = None
 
 
 def between(u: NDArray[np.float64], limits: tuple[float, float]) -> NDArray[np.float64]:
@@ -98,12 +101,18 @@ def random_rotate90(values: Mapping[str, Any]) -> Geometry:
         draws=1,
         matrices=lambda u, size: _d4(turns[integers(u[:, 0], 0, 3)], _square(size, "RandomRotate90")),
         size=_same,
+        drawn=DrawnMatrix(CHOICE, lambda size: [len(turns)]),
     )
 
 
 def d4(values: Mapping[str, Any]) -> Geometry:
     """One of the eight symmetries of the square. Draws: which, in albumentations' order e r90 r180 r270 v hvt h t."""
-    return Geometry(draws=1, matrices=lambda u, size: _d4(integers(u[:, 0], 0, 7), _square(size, "D4")), size=_same)
+    return Geometry(
+        draws=1,
+        matrices=lambda u, size: _d4(integers(u[:, 0], 0, 7), _square(size, "D4")),
+        size=_same,
+        drawn=DrawnMatrix(CHOICE, lambda size: [len(_D4)]),
+    )
 
 
 def affine(values: Mapping[str, Any]) -> Geometry | None:
@@ -129,6 +138,9 @@ def affine(values: Mapping[str, Any]) -> Geometry | None:
         border=border,
         mask_border=mask_border_of(values),
         ellipse=_as_ellipse(values),
+        drawn=DrawnMatrix(
+            AFFINE, lambda size: [*limits.reshape(-1).tolist(), percent is not None, keep_ratio, balanced, *size]
+        ),
     )
 
 
@@ -169,6 +181,7 @@ def rotate(values: Mapping[str, Any]) -> Geometry | None:
         border=border,
         mask_border=mask_border_of(values),
         ellipse=_as_ellipse(values),
+        drawn=DrawnMatrix(ROTATION, lambda size: [*limits.tolist(), *size]),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,12 +29,16 @@ class Holes:
         draws: uniforms a sample.
         rectangles: (uniforms (N, draws), (H, W)) → int32 (N, K, 4) of x0, y0, x1, y1, half-open; empty where x1 <= x0.
         fill: grey levels, one or one a channel; mask_fill: that of masks, None where they stay as they are.
+        drawn: (H, W) → the least and the most holes, then limits of heights and of widths, each as least and how many
+            where they are whole numbers and as least and span where they are not, then whether they are; None where
+            a GPU cannot draw it.
     """
 
     draws: int
     rectangles: Callable[[Uniforms, Size], Rectangles]
     fill: tuple[float, ...]
     mask_fill: tuple[float, ...] | None
+    drawn: Callable[[Size], Sequence[float]] | None = None
 
 
 def coarse_dropout(values: Mapping[str, Any]) -> Holes | None:
@@ -63,7 +67,15 @@ def coarse_dropout(values: Mapping[str, Any]) -> Holes | None:
         result[np.arange(most) >= count[:, None]] = 0
         return result
 
-    return Holes(1 + 4 * most, rectangles, fill, _levels(values["fill_mask"]))
+    def drawn(size: Size) -> list[float]:
+        pairs = zip((heights, widths), size, strict=True)
+        if heights[1] >= 1:
+            sides_ = [(int(low), int(min(high, length)) - int(low) + 1) for (low, high), length in pairs]
+        else:
+            sides_ = [(low, high - low) for (low, high), _ in pairs]
+        return [least, most, *sides_[0], *sides_[1], heights[1] >= 1]
+
+    return Holes(1 + 4 * most, rectangles, fill, _levels(values["fill_mask"]), drawn)
 
 
 def erasing(values: Mapping[str, Any]) -> Holes | None:

@@ -7,7 +7,7 @@ of values of an image, a quarter of them or 1,024, reads the pool from an offset
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -24,11 +24,12 @@ from augment_ops.modalities.image.strength import change, extent, turn_share
 from augment_ops.modalities.image.taught import DARKER, LIGHTER, PIXEL_NOISE, above, below, moves
 from augment_ops.modalities.image.transforms import colour
 from augment_ops.modalities.image.transforms.colour import Colour
+from augment_ops.modalities.image.transforms.drawn import DrawnNumber, drawn_between
 from augment_ops.modalities.image.transforms.geometry import Uniforms, between
 
 POOL_SIZE = 1 << 16
 POOL_SCALE = 7680.0  # of the pool's int16: the largest quantile, 4.17 σ, still fits
-_INT16 = 32767
+INT16 = 32767
 
 _POOL_SEED = (0x6175676D656E742D, 0x6F70732F706F6F6C)  # "augment-" "ops/pool"
 
@@ -45,6 +46,7 @@ class Noise:
             range of factors.
         shared: whether all channels of a pixel get the same.
         channels: numbers of channels that it works on; None for any.
+        drawn: how a GPU draws its numbers, of GAUSS deviation and mean; None where the CPU has to.
     """
 
     kind: int
@@ -52,6 +54,7 @@ class Noise:
     arguments: Callable[[Uniforms, tuple[int, int]], NDArray[np.float64]]
     shared: bool
     channels: tuple[int, ...] | None = None
+    drawn: Sequence[DrawnNumber] | None = None
 
 
 def gauss_noise(values: Mapping[str, Any]) -> Noise | None:
@@ -65,12 +68,13 @@ def gauss_noise(values: Mapping[str, Any]) -> Noise | None:
         # As many fractional bits as fit: the gain is an int16, and so is the sum of the mean and the upper half of a
         # product (half an int16 at most). At least 2, so that 2^(16 - bits) is an int16 too.
         gain = sigma * (1 << 16) / POOL_SCALE
-        bits = np.floor(np.log2(_INT16 / np.maximum(np.maximum(gain, 2 * np.abs(mean)), 1)))
+        bits = np.floor(np.log2(INT16 / np.maximum(np.maximum(gain, 2 * np.abs(mean)), 1)))
         scale = 2 ** np.clip(bits, 2, 14)
         fixed: NDArray[np.float64] = np.rint(np.stack([gain * scale, mean * scale, (1 << 16) / scale], axis=1))
         return fixed
 
-    return Noise(GAUSS, 2, arguments, not values["per_channel"])
+    drawn = [drawn_between(i, values[k], 255.0) for i, k in enumerate(("std_range", "mean_range"))]
+    return Noise(GAUSS, 2, arguments, not values["per_channel"], drawn=drawn)
 
 
 def salt_and_pepper(values: Mapping[str, Any]) -> Noise:
@@ -91,7 +95,9 @@ def iso_noise(values: Mapping[str, Any]) -> Noise:
         shift, intensity = between(u[:, 0], values["color_shift"]), between(u[:, 1], values["intensity"])
         return np.stack([shift, intensity, intensity], axis=1)
 
-    return Noise(ISO, 2, arguments, shared=True, channels=(3,))
+    intensity = drawn_between(1, values["intensity"])
+    drawn = [drawn_between(0, values["color_shift"]), intensity, intensity]
+    return Noise(ISO, 2, arguments, shared=True, channels=(3,), drawn=drawn)
 
 
 def multiplicative_noise(values: Mapping[str, Any]) -> Noise | Colour:

@@ -7,6 +7,7 @@ import pytest
 
 from augment_ops.engine import philox
 from augment_ops.engine.decisions import Decisions
+from augment_ops.engine.kernels.applies import ALL, ONE, SOME
 from augment_ops.engine.key import SampleIds, sample_key
 from augment_ops.modalities.image.plan import compile_policy
 from augment_ops.policy.spec import Policy
@@ -23,6 +24,22 @@ def masks(steps: str) -> list[np.ndarray]:
     return [found[index] for index in sorted(found)]
 
 
+def asked(requirements, keys: np.ndarray) -> np.ndarray:
+    """Whether all requirements of a leaf hold, straight from what each says."""
+    holds = np.ones(len(keys), bool)
+    for need in requirements:
+        u = philox.uniforms(keys, need.stream, philox.DECISIONS, 8)
+        if need.kind in (ALL, ONE):
+            holds &= (need.low <= u[:, need.place]) & (u[:, need.place] < need.high)
+        elif need.kind == SOME:
+            ranks = u[:, 1 : 1 + need.parts].argsort(axis=1, kind="stable").argsort(axis=1)
+            holds &= ranks[:, need.place] < need.takes
+        else:
+            child, copy = divmod(need.place, need.takes)
+            holds &= ((u[:, 1 : 1 + need.takes] * need.parts).astype(int) == child).sum(axis=1) > copy
+    return holds
+
+
 def near(share: float, expected: float) -> bool:
     """Within five standard errors of a share."""
     return abs(share - expected) <= 5 * np.sqrt(max(expected * (1 - expected), 1e-9) / N)
@@ -32,6 +49,20 @@ def near(share: float, expected: float) -> bool:
 def test_p(p):
     (mask,) = masks(f"  - InvertImg: {{p: {p}}}\n")
     assert near(mask.mean(), p)
+
+
+def test_requirements_say_the_same():
+    steps = (
+        "  - OneOf: {p: 0.9, transforms: [{Sequential: {p: 0.5, transforms: [InvertImg: {p: 0.5}, D4: {p: 1}]}},"
+        " {SomeOf: {n: 2, p: 0.5, transforms: [Transpose: {p: 0.2}, D4: {p: 1}, InvertImg: {p: 0.9}]}}]}\n"
+        "  - SomeOf: {n: 3, replace: true, p: 0.8, transforms: [InvertImg: {p: 0.9}, Transpose: {p: 1}]}\n"
+        "  - AugMix: {p: 0.7}\n"
+    )
+    decide, keys = Decisions(compile_policy(Policy.from_text(f"{HEAD}{steps}")).nodes), KEYS[:2000]
+    found, needs = decide(keys), decide.requirements()
+    assert found.keys() == needs.keys()
+    for index, mask in found.items():
+        np.testing.assert_array_equal(asked(needs[index], keys), mask)
 
 
 def test_two_transforms_decide_independently():

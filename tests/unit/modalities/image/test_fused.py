@@ -52,6 +52,7 @@ QUICK = (
     ("Perspective: {fill: 50, p: 0.7}", "Equalize: {p: 0.7}", "Rotate: {border_mode: 4, p: 0.7}", "Sharpen: {p: 0.7}"),
     ("ColorJitter: {hue: [-0.5, 0.5], p: 0.9}", "PadIfNeeded: {min_height: 14, min_width: 13, border_mode: 3, p: 1}"),
     ("RandAugment: {}",),
+    (*USUAL[:2], *USUAL[3:], "HorizontalFlip: {p: 0.5}"),  # without gamma, all of it drawn where the images are
     ("ColorJitter: {brightness: 0, contrast: 0.5, saturation: 0.5, hue: 0, p: 1}",),  # the mean before or after another
 )
 

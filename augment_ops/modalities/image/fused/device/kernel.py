@@ -19,7 +19,7 @@ from augment_ops.modalities.image.fused.device.passes import holed, keep, known,
 _WARP, _ROWS = tl.constexpr(codes.WARP), tl.constexpr(codes.ROWS)
 _GAUSS, _ISO, _HOLES = tl.constexpr(codes.GAUSS), tl.constexpr(codes.ISO), tl.constexpr(codes.HOLES)
 _SPLIT, _JOIN, _BLEND = tl.constexpr(codes.SPLIT), tl.constexpr(codes.JOIN), tl.constexpr(codes.BLEND)
-_KEPT = tl.constexpr(codes.KEPT)
+_KEPT, _HEAD = tl.constexpr(codes.KEPT), tl.constexpr(codes.HEAD)
 IMAGE = tl.constexpr(-1)  # the place of what came in
 
 
@@ -37,7 +37,7 @@ def run_plan(
     """Run a plan on a batch; a program a sample.
 
     Args:
-        table: int64, what `instructions.Table` packs.
+        table: int64, what `instructions.Table` packs, or `draw_plan` draws.
         images: uint8 or float32 (N, height, width, C); out: (N, out_height, out_width, C), or C first where PLANES.
         scratch: float32 (N, places, most), the pictures between passes; unused unless MANY.
         tables: float32 (N, C, 256); starts: int32 (N, slots), offsets into the pool.
@@ -47,7 +47,7 @@ def run_plan(
     """
     sample = tl.program_id(0)
     at_ops, at_keys = tl.load(table + 1).to(tl.int32), tl.load(table + 2).to(tl.int32)
-    first_pass, last_pass = tl.load(table + 4 + sample).to(tl.int32), tl.load(table + 5 + sample).to(tl.int32)
+    first_pass, last_pass = _pass_of(table, sample, 0), _pass_of(table, sample, 1)
     at_passes = tl.load(table).to(tl.int32)
     k0 = tl.load(table + at_keys + 2 * sample).to(tl.uint64, bitcast=True)
     k1 = tl.load(table + at_keys + 2 * sample + 1).to(tl.uint64, bitcast=True)
@@ -188,6 +188,12 @@ def run_plan(
             still = (code == _SPLIT) | (code == _ROWS)
             cur = tl.where(still, cur, tl.where(code == _JOIN, kept, goal))
             tl.debug_barrier()
+
+
+@triton.jit
+def _pass_of(table, sample, end):
+    """A sample's first pass, or where its passes end."""
+    return tl.load(table + _HEAD + 2 * sample + end).to(tl.int32)
 
 
 @triton.jit
