@@ -244,7 +244,7 @@ def _fuse(
     colour = parameters.colours(segment, channels, keys, masks)
     noise = parameters.noises(segment, move.size, channels, keys, masks)
     holes = parameters.rectangles(segment, move.size, keys, masks)
-    in_place = len(move.forward) == 0 and owned
+    in_place = owned and move.size == (height, width)
     target = images if in_place else spares.take((n, *move.size, channels))
     fused.run_segment(
         loops=fused.loops(),

@@ -55,7 +55,7 @@ def run_segment(
         loops: uint64 (6,), what `loops()` returns.
         source: uint8 (N, H, W, C).
         target: uint8 (N, H', W', C); `source` itself where `in_place`.
-        moved: uint8 (N,), which images are warped; the others are copied and need H' = H, W' = W.
+        moved: uint8 (N,), which images are warped; the others are copied, or stay, and need H' = H, W' = W.
         inverse: float64 (N, 3, 3), from target to source; (0, 3, 3) where nothing is moved.
         border, nearest, border_fill: of the warp.
         codes: int64 (T,), the colour operations in order.
@@ -72,13 +72,17 @@ def run_segment(
     many = span(width)
     scratch, pairs = np.empty((4, many), np.uint32), np.empty((2, many), np.uint64)
     coordinates = np.empty((2, many), np.float32)
+    kept = np.empty((1, *source.shape[1:]) if in_place and with_geometry else (1, 0, 0, channels), np.uint8)
     for i in range(count):
         if with_geometry and moved[i]:
             image = source[i], target[i], inverse[i]
-            if shifts(inverse[i], source[i], target[i], border):
-                _shift(loops[SHIFT], (*image, border_fill))
-            else:
+            if not shifts(inverse[i], source[i], target[i], border):
                 _warp(loops[WARP], (*image, border, border_fill, nearest, packed, scratch, pairs, coordinates))
+            elif in_place:
+                copy(source[i].reshape(-1), kept[0].reshape(-1))
+                _shift(loops[SHIFT], (kept[0], target[i], inverse[i], border_fill))
+            else:
+                _shift(loops[SHIFT], (*image, border_fill))
         elif not in_place:
             copy(source[i].reshape(-1), target[i].reshape(-1))
         pixels = target[i].reshape((height * width, channels))

@@ -262,7 +262,7 @@ def warp(
 
     Args:
         source: uint8 (H, W, C).
-        target: uint8 (H', W', C), not `source`.
+        target: uint8 (H', W', C); may be `source`, of which each four channels are packed before they are written.
         inverse: float64 (3, 3), from pixels of the target to pixels of the source.
         border: OpenCV's border mode.
         fill: uint8 (C,) of a constant border.
