@@ -28,6 +28,7 @@ from augment_ops.modalities.image.transforms.noise import pool
 from augment_ops.modalities.image.transforms.normalise import Normalise
 
 _BLOCK = 128  # pixels at a time: four values a thread where images have three channels and four warps work
+_MOST_RECIPES = 64  # shapes of images whose steps are kept: a data set may have one size a picture
 
 Names = NDArray[np.object_]
 
@@ -91,6 +92,8 @@ class FusedProgram:
         if what not in self._recipes:
             drawing = drawing_of(self._plan, (height, width), channels, whole=whole, of_masks=of_masks)
             recipe = None if drawing is None else _Recipe(drawing, _on(drawing.words, images.device))
+            if len(self._recipes) >= _MOST_RECIPES:
+                del self._recipes[next(iter(self._recipes))]
             self._recipes[what] = recipe
         found = self._recipes[what]
         return None if found is None else _drawn(found, _on(keys.view(np.int64), images.device))

@@ -6,6 +6,7 @@ import numpy as np
 
 from augment_ops.engine.kernels.compiled import entry, inner
 from augment_ops.engine.kernels.types import F32, F64, U8
+from augment_ops.modalities.image.kernels.tables import apply_table
 
 
 @inner
@@ -46,12 +47,11 @@ def look_up(images: U8, tables: U8, out: U8) -> None:
         images, out: uint8 (N, M, C).
         tables: uint8 (N, C, 256).
     """
-    many, count, channels = images.shape
-    for n in range(many):
-        source, goal, table = images[n].reshape(-1), out[n].reshape(-1), tables[n].reshape(-1)
-        for i in range(0, count * channels, channels):
-            for c in range(channels):
-                goal[i + c] = table[np.uint32(256 * c) + np.uint32(source[i + c])]
+    for n in range(len(images)):
+        source, goal = images[n].reshape(-1), out[n].reshape(-1)
+        for i in range(len(source)):
+            goal[i] = source[i]
+        apply_table(out[n], tables[n])
 
 
 @entry
