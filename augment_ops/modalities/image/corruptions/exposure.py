@@ -22,7 +22,8 @@ from augment_ops.modalities.image.corruptions.base import (
     single,
     table,
 )
-from augment_ops.modalities.image.kernels.light import change_saturation, channel_means, look_up, raise_value
+from augment_ops.modalities.image.kernels.light import change_saturation, look_up, raise_value
+from augment_ops.modalities.image.kernels.sums import channel_means
 
 GAMMA = 2.2  # of displays: levels to the power of it are light
 

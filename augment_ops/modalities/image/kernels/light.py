@@ -5,10 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from augment_ops.engine.kernels.compiled import entry, inner
-from augment_ops.engine.kernels.types import F32, F64, U8
+from augment_ops.engine.kernels.types import F32, U8
 from augment_ops.modalities.image.kernels.tables import apply_table
-
-_TOGETHER = 64  # pixels: 2**32 / 255 times as many fit into the sums of an image
 
 
 @inner
@@ -28,26 +26,6 @@ def _spread(layer: F32, colour: F32, out: F32) -> None:
     for c in range(channels):
         for x in range(len(layer)):
             out[x * channels + c] = layer[x] * colour[c]
-
-
-@entry
-def channel_means(images: U8, out: F64) -> None:
-    """Mean of every channel of images (N, M, C) into out (N, C)."""
-    many, count, channels = images.shape
-    each = _TOGETHER * channels  # values whose sums are kept apart, and so do not wait for each other
-    sums = np.empty(each, np.uint32)
-    for n in range(many):
-        source = images[n].reshape(-1)
-        sums[:] = 0
-        for start in range(0, len(source), each):
-            part = source[start : start + each]
-            for i in range(len(part)):
-                sums[i] += np.uint32(part[i])
-        for c in range(channels):
-            total = np.uint64(0)
-            for i in range(c, each, channels):
-                total += np.uint64(sums[i])
-            out[n, c] = np.float64(total) / count
 
 
 @entry
