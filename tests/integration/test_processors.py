@@ -16,6 +16,7 @@ import pytest
 from augment_ops.engine.key import SampleIds
 from augment_ops.errors import TransformError
 from augment_ops.modalities.image.augmenter import Augmenter
+from augment_ops.modalities.image.corruptions import apply
 from augment_ops.policy.spec import Policy
 from support.compiled import COLOURS, STEPS
 from support.policies import policy_text
@@ -41,6 +42,10 @@ def digests() -> dict[str, str]:
             except TransformError:
                 continue  # not for this size, or these channels
             found[f"{step} {shape}"] = hashlib.sha256(np.ascontiguousarray(result).tobytes()).hexdigest()
+    for shape in SHAPES:
+        images = np.random.default_rng(3).integers(0, 256, (4, *shape), np.uint8)
+        stressed = apply("contrast", 3, images, ["a", "b", "c", "d"])
+        found[f"contrast {shape}"] = hashlib.sha256(stressed.tobytes()).hexdigest()
     return found
 
 

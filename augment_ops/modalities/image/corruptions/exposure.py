@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,12 +18,12 @@ from augment_ops.modalities.image.corruptions.base import (
     Keys,
     StrengthRange,
     Strengths,
-    each,
     relative,
     single,
     table,
 )
-from augment_ops.modalities.image.kernels.light import change_saturation, channel_means, look_up, raise_value
+from augment_ops.modalities.image.kernels.light import change_saturation, look_up, raise_value
+from augment_ops.modalities.image.kernels.sums import channel_means
 
 GAMMA = 2.2  # of displays: levels to the power of it are light
 
@@ -68,14 +67,14 @@ def _exposure_shift(images: Image, strengths: Strengths, keys: Keys) -> Image:
     return by_levels(images, np.arange(256) * 2 ** (stops / GAMMA))
 
 
-def _brightness_up(image: Image, shift: float, draw: np.random.Generator) -> Image:
+def _brightness_up(images: Image, strengths: Strengths, keys: Keys) -> Image:
     """Over-exposure: a constant is added, and bright parts saturate."""
-    return np.asarray(cv2.LUT(image, _shifted_levels(shift)), np.uint8).reshape(image.shape)
+    return by_levels(images, np.arange(256.0) + round(255 * strengths[0]))
 
 
-def _brightness_down(image: Image, shift: float, draw: np.random.Generator) -> Image:
+def _brightness_down(images: Image, strengths: Strengths, keys: Keys) -> Image:
     """Under-exposure: a constant is taken away, and dark parts are lost."""
-    return np.asarray(cv2.LUT(image, _shifted_levels(-shift)), np.uint8).reshape(image.shape)
+    return by_levels(images, np.arange(256.0) - round(255 * strengths[0]))
 
 
 def by_levels(images: Image, levels: NDArray[np.float64]) -> Image:
@@ -85,10 +84,6 @@ def by_levels(images: Image, levels: NDArray[np.float64]) -> Image:
     out = np.empty_like(images)
     look_up(images.reshape(many, -1, channels), np.ascontiguousarray(tables), out.reshape(many, -1, channels))
     return out
-
-
-def _shifted_levels(share: float) -> Image:
-    return np.clip(np.arange(256) + round(255 * share), 0, 255).astype(np.uint8)
 
 
 _SHIFTS = (0.08, 0.16, 0.24, 0.32, 0.40)
@@ -118,11 +113,9 @@ CORRUPTIONS: Mapping[str, Corruption] = {
         large=table([(0.3, 0), (0.1, 0), (2, 0), (5, 0.1), (20, 0.2)]),
         needs_colour=True,
     ),
-    "brightness_up": relative(
-        "shift_share", "share of the value range", 0.6, each(_brightness_up), _SHIFTS, in_levels=True
-    ),
+    "brightness_up": relative("shift_share", "share of the value range", 0.6, _brightness_up, _SHIFTS, in_levels=True),
     "brightness_down": relative(
-        "shift_share", "share of the value range", 0.6, each(_brightness_down), _SHIFTS, in_levels=True
+        "shift_share", "share of the value range", 0.6, _brightness_down, _SHIFTS, in_levels=True
     ),
     "contrast_up": relative(
         "contrast_share", "share added to the distance to the mean", 4, _contrast_up, (0.2, 0.4, 0.6, 0.9, 1.3)

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment_ops.modalities.image.corruptions.base import Corruption, Image
+from augment_ops.modalities.image.kernels.sums import moments
 
 CAUSES = ("blank", "clipped", "unrelated")
 
@@ -57,10 +58,7 @@ def destroyed(corruption: Corruption, clean: Image, corrupted: Image) -> NDArray
 
 def contrast(images: Image) -> Floats:
     """Standard deviation of the levels within the channel where it is largest: float64 (N,)."""
-    levels, n = images.astype(np.float64), images.shape[1] * images.shape[2]
-    sums, squares = levels.sum(axis=(1, 2)), np.einsum("nhwc,nhwc->nc", levels, levels)
-    spread: Floats = np.sqrt((n * squares - sums * sums).max(axis=1)) / n
-    return spread
+    return _contrast(*_of(_moments(images, images), 0), _pixels(images))
 
 
 def newly_clipped(clean: Image, corrupted: Image) -> Floats:
@@ -73,14 +71,7 @@ def newly_clipped(clean: Image, corrupted: Image) -> Floats:
 
 def correlation(clean: Image, corrupted: Image) -> Floats:
     """Of the levels, each channel about its mean: float64 (N,), -1 to 1; 0 where either is constant."""
-    n = clean.shape[1] * clean.shape[2]
-    a, b = (images.astype(np.float64) for images in (clean, corrupted))
-
-    def about_means(x: Floats, y: Floats) -> Floats:
-        apart = n * np.einsum("nhwc,nhwc->nc", x, y) - x.sum(axis=(1, 2)) * y.sum(axis=(1, 2))
-        return np.asarray(apart.sum(axis=1), np.float64)
-
-    return _quotient(about_means(a, b), about_means(a, a), about_means(b, b))
+    return _correlation(_moments(clean, corrupted), _pixels(clean))
 
 
 def correlation_of_differences(clean: Image, corrupted: Image) -> Floats:
@@ -96,15 +87,48 @@ def correlation_of_differences(clean: Image, corrupted: Image) -> Floats:
 
 def _codes(corruption: Corruption, clean: Image, corrupted: Image) -> NDArray[np.uint8]:
     codes = np.zeros(len(clean), np.uint8)
-    levels = correlation(clean, corrupted)
+    sums, pixels = _moments(clean, corrupted), _pixels(clean)
+    levels = _correlation(sums, pixels)
     if not corruption.moves:
         low = np.flatnonzero(levels < RELATED)
         codes[low[correlation_of_differences(clean[low], corrupted[low]) < RELATED]] = _UNRELATED
     low = np.flatnonzero(levels < HALF_EXPLAINED)
     codes[low[newly_clipped(clean[low], corrupted[low]) > MOST_CLIPPED]] = _CLIPPED
-    codes[contrast(corrupted) < MIN_CONTRAST] = _BLANK
-    codes[contrast(clean) < MIN_CONTRAST] = 0
+    codes[_contrast(*_of(sums, 1), pixels) < MIN_CONTRAST] = _BLANK
+    codes[_contrast(*_of(sums, 0), pixels) < MIN_CONTRAST] = 0
     return codes
+
+
+def _pixels(images: Image) -> int:
+    return images.shape[1] * images.shape[2]
+
+
+def _moments(first: Image, second: Image) -> Floats:
+    """Sums over the pixels of a, b, a · a, b · b and a · b: float64 (5, N, C)."""
+    many, channels = len(first), first.shape[3]
+    sums = np.empty((many, 5, channels), np.int64)
+    flat = (many, _pixels(first), channels)
+    moments(np.ascontiguousarray(first).reshape(flat), np.ascontiguousarray(second).reshape(flat), sums)
+    return np.moveaxis(sums.astype(np.float64), 1, 0)
+
+
+def _of(sums: Floats, which: int) -> tuple[Floats, Floats]:
+    """Of the first or the second of two batches: the sums and those of the squares, (N, C) each."""
+    return sums[which], sums[2 + which]
+
+
+def _contrast(sums: Floats, squares: Floats, n: int) -> Floats:
+    spread: Floats = np.sqrt((n * squares - sums * sums).max(axis=1)) / n
+    return spread
+
+
+def _correlation(sums: Floats, n: int) -> Floats:
+    a, b, aa, bb, ab = sums
+
+    def about_means(product: Floats, x: Floats, y: Floats) -> Floats:
+        return np.asarray((n * product - x * y).sum(axis=1), np.float64)
+
+    return _quotient(about_means(ab, a, b), about_means(aa, a, a), about_means(bb, b, b))
 
 
 def _at_an_end(images: Image) -> NDArray[np.bool_]:

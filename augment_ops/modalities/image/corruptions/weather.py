@@ -21,7 +21,7 @@ from augment_ops.modalities.image.corruptions.base import Corruption, Image, Key
 from augment_ops.modalities.image.corruptions.blur import smeared
 from augment_ops.modalities.image.corruptions.noise import normal
 from augment_ops.modalities.image.kernels.fields import from_quantiles, plasma
-from augment_ops.modalities.image.kernels.light import blend, lay_over, snow_over, veil
+from augment_ops.modalities.image.kernels.light import blend, lay_over, scaled, snow_over, veil
 
 Field = NDArray[np.float32]  # (N, H, W)
 
@@ -70,7 +70,9 @@ def ice(keys: Keys, size: tuple[int, ...]) -> Field:
     for row, field in enumerate(out):
         grains = cv2.sepFilter2D(field, -1, _GRAIN, _GRAIN)
         level, spread = 0.38 + 0.545 * drawn[row, 0], 0.045 * 3 ** drawn[row, 1]
-        out[row] = np.clip(level + (grains - grains.mean()) * (spread / grains.std()), 0, 1)
+        grains -= grains.mean()
+        deviation = np.sqrt((grains * grains).mean())  # as `std` computes it, which takes the mean away again
+        scaled(grains, spread / deviation, level, field)
     return out
 
 

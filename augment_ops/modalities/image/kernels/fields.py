@@ -115,44 +115,65 @@ def plasma(keys: U64, index: int, decay: float, size: int, out: F32) -> None:
     Hendrycks & Dietterich 2019.
     """
     height, width = out.shape[1], out.shape[2]
-    field = np.empty((size, size), np.float32)
-    random = np.empty(size * size // 4 + 1, np.float32)
-    quarter = np.float32(0.25)
-    last = size - 1  # of a power of two: `& last` is `% size`, without a division
+    # Grids as they are known so far lie close together. Lines of a grid end with their first value again, and those of
+    # the centres of its cells begin with their last, so that no neighbour is looked for beyond an edge.
+    grid, finer = np.empty((size, size + 1), np.float32), np.empty((size, size + 1), np.float32)
+    centres = np.empty((size // 2, size // 2 + 1), np.float32)
+    random = np.empty((3, size * size // 4), np.float32)  # of centres, of points to the right of those known, and below
+    lows, highs = np.empty(size, np.float32), np.empty(size, np.float32)
     for n in range(out.shape[0]):
-        field[0, 0], key = 0, (keys[n, 0], keys[n, 1])
-        step, wibble, free = size, 100.0, 0
-        while step >= 2:
-            half, count = step // 2, size // step
+        grid[0, :2], key = 0, (keys[n, 0], keys[n, 1])
+        count, wibble, free = 1, 100.0, 0
+        while count < size:
+            for kind in range(3):
+                free = _fill_uniforms(key, index, free, random[kind, : count * count])
             reach = np.float32(wibble * wibble)
-            free = _fill_uniforms(key, index, free, random[: count * count])
-            for i in range(count):
-                for j in range(count):
-                    y, x = i * step, j * step
-                    down, right = (y + step) & last, (x + step) & last
-                    corners = field[y, x] + field[down, x] + field[y, right] + field[down, right]
-                    field[y + half, x + half] = corners * quarter + reach * random[i * count + j]
-            free = _fill_uniforms(key, index, free, random[: count * count])
-            for i in range(count):
-                for j in range(count):
-                    y, x = i * step, j * step
-                    near = field[y + half, x + half] + field[(y - half) & last, x + half]
-                    near += field[y, x] + field[y, (x + step) & last]
-                    field[y, x + half] = near * quarter + reach * random[i * count + j]
-            free = _fill_uniforms(key, index, free, random[: count * count])
-            for i in range(count):
-                for j in range(count):
-                    y, x = i * step, j * step
-                    near = field[y + half, x + half] + field[y + half, (x - half) & last]
-                    near += field[y, x] + field[(y + step) & last, x]
-                    field[y + half, x] = near * quarter + reach * random[i * count + j]
-            step, wibble = half, wibble / decay
-        low, high = field[0, 0], field[0, 0]
+            _set_centres(grid, count, reach, random[0], centres)
+            _refine(grid, centres, count, reach, random[1], random[2], finer)
+            grid, finer = finer, grid
+            count, wibble = 2 * count, wibble / decay
+        lows[:], highs[:] = grid[0, 0], grid[0, 0]
         for y in range(size):
-            for x in range(size):
-                low = min(low, field[y, x])
-                high = max(high, field[y, x])
+            line = grid[y]
+            for x in range(size):  # of each column: least and greatest of all one after the other do not vectorise
+                lows[x] = min(lows[x], line[x])
+                highs[x] = max(highs[x], line[x])
+        low, high = lows.min(), highs.max()
         scale = np.float32(1.0) / max(high - low, np.float32(1e-20))
         for y in range(height):
+            line, goal = grid[y], out[n, y]
             for x in range(width):
-                out[n, y, x] = (field[y, x] - low) * scale
+                goal[x] = (line[x] - low) * scale
+
+
+@inner
+def _set_centres(grid: F32, count: int, reach: float, random: F32, centres: F32) -> None:
+    """Diamond: the centres of the cells of a torus of `count`² points, from their four corners."""
+    quarter = np.float32(0.25)
+    for i in range(count):
+        line, below = grid[i], grid[(i + 1) & (count - 1)]  # of a power of two: `% count` without a division
+        centre, drawn = centres[i], random[i * count : (i + 1) * count]
+        for j in range(count):
+            corners = line[j] + below[j] + line[j + 1] + below[j + 1]
+            centre[j + 1] = corners * quarter + reach * drawn[j]
+        centre[0] = centre[count]
+
+
+@inner
+def _refine(grid: F32, centres: F32, count: int, reach: float, right: F32, down: F32, finer: F32) -> None:
+    """Square: points between those known, from two of these and two centres; all of them as a grid twice as fine."""
+    quarter = np.float32(0.25)
+    for i in range(count):
+        line, below = grid[i], grid[(i + 1) & (count - 1)]
+        centre, above = centres[i], centres[(i - 1) & (count - 1)]
+        to_right, to_below = right[i * count : (i + 1) * count], down[i * count : (i + 1) * count]
+        upper, lower = finer[2 * i], finer[2 * i + 1]
+        for j in range(count):
+            near = centre[j + 1] + above[j + 1] + (line[j] + line[j + 1])
+            upper[2 * j] = line[j]
+            upper[2 * j + 1] = near * quarter + reach * to_right[j]
+        for j in range(count):
+            near = centre[j + 1] + centre[j] + (line[j] + below[j])
+            lower[2 * j] = near * quarter + reach * to_below[j]
+            lower[2 * j + 1] = centre[j + 1]
+        upper[2 * count], lower[2 * count] = upper[0], lower[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from augment_ops.engine.kernels.compiled import entry, inner
-from augment_ops.engine.kernels.types import F32, F64, U8
+from augment_ops.engine.kernels.types import F32, U8
 from augment_ops.modalities.image.kernels.tables import apply_table
 
 
@@ -16,27 +16,16 @@ def _level(value: float) -> int:
 
 @inner
 def _spread(layer: F32, colour: F32, out: F32) -> None:
-    """A line of a layer (W,) in a colour (C,), into out (W · C): what is added to a line of an image lies as that does.
-
-    LLVM computes 8 or 16 values of a line at once, where channels in an inner loop go one after the other.
-    """
+    """A line of a layer (W,) in a colour (C,), into out (W · C), as a line of an image lies."""
     channels = len(colour)
-    for x in range(len(layer)):
-        for c in range(channels):
+    if channels == 3:  # written out, LLVM computes 8 or 16 pixels at once
+        red, green, blue = colour[0], colour[1], colour[2]
+        for x in range(len(layer)):
+            out[3 * x], out[3 * x + 1], out[3 * x + 2] = layer[x] * red, layer[x] * green, layer[x] * blue
+        return
+    for c in range(channels):
+        for x in range(len(layer)):
             out[x * channels + c] = layer[x] * colour[c]
-
-
-@entry
-def channel_means(images: U8, out: F64) -> None:
-    """Mean of every channel of images (N, M, C) into out (N, C)."""
-    many, count, channels = images.shape
-    for n in range(many):
-        source = images[n].reshape(-1)
-        for c in range(channels):
-            total = np.uint64(0)
-            for i in range(c, count * channels, channels):
-                total += np.uint64(source[i])
-            out[n, c] = np.float64(total) / count
 
 
 @entry
@@ -49,7 +38,7 @@ def look_up(images: U8, tables: U8, out: U8) -> None:
     """
     for n in range(len(images)):
         source, goal = images[n].reshape(-1), out[n].reshape(-1)
-        for i in range(len(source)):
+        for i in range(len(source)):  # as `goal[:] = source` it takes twenty times as long
             goal[i] = source[i]
         apply_table(out[n], tables[n])
 
@@ -113,17 +102,19 @@ def veil(images: U8, layer: F32, strength: float, out: U8) -> None:
     """
     many, height, width, channels = images.shape
     white = np.full(channels, np.float32(255 * strength), np.float32)
-    light = np.empty(width * channels, np.float32)
+    line = width * channels
+    light = np.empty(line, np.float32)
     for n in range(many):
+        image, veiled = images[n].reshape(-1), out[n].reshape(-1)
         high = np.uint8(0)
-        for value in images[n].reshape(-1):
+        for value in image:
             high = max(high, value)
         most = np.float32(high) / np.float32(255)
         scale = most / (most + np.float32(strength))
         for y in range(height):
-            row, goal = images[n, y].reshape(-1), out[n, y].reshape(-1)
+            row, goal = image[y * line : (y + 1) * line], veiled[y * line : (y + 1) * line]
             _spread(layer[n, y], white, light)
-            for i in range(width * channels):
+            for i in range(line):
                 goal[i] = _level((np.float32(row[i]) + light[i]) * scale)
 
 
@@ -174,13 +165,24 @@ def lay_over(images: U8, layer: F32, colour: F32, kept: float, out: U8) -> None:
         colour: float32 (C,) in levels.
     """
     many, height, width, channels = images.shape
-    share, light = np.float32(kept), np.empty(width * channels, np.float32)
+    line = width * channels
+    share, light = np.float32(kept), np.empty(line, np.float32)
     for n in range(many):
+        image, covered = images[n].reshape(-1), out[n].reshape(-1)
         for y in range(height):
-            row, goal = images[n, y].reshape(-1), out[n, y].reshape(-1)
+            row, goal = image[y * line : (y + 1) * line], covered[y * line : (y + 1) * line]
             _spread(layer[n, y], colour, light)
-            for i in range(width * channels):
+            for i in range(line):
                 goal[i] = _level(share * np.float32(row[i]) + light[i])
+
+
+@entry
+def scaled(layer: F32, factor: float, added: float, out: F32) -> None:
+    """A layer (H, W) times a factor and something added, in float64, within 0 … 1."""
+    for y in range(layer.shape[0]):
+        line, goal = layer[y], out[y]
+        for x in range(len(line)):
+            goal[x] = min(max(np.float64(line[x]) * factor + added, 0.0), 1.0)
 
 
 @entry

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import pytest
 
 from augment_ops.modalities.image.corruptions import CORRUPTIONS, apply, remains
 
@@ -70,3 +71,10 @@ def test_a_sample_is_destroyed_or_not_whatever_it_stands_beside():
     alone = [remains.destroyed(IN_PLACE, dark[i : i + 1], shown[i : i + 1])[0] for i in range(40)]
     assert together.tolist() == alone
     assert 0 < (together > 0).sum() < 40
+
+
+def test_sums_over_millions_of_pixels_do_not_overflow():
+    white = np.full((1, 2100, 2100, 1), 255, np.uint8)
+    white[:, ::2] = 250
+    assert remains.contrast(white)[0] == pytest.approx(2.5)
+    assert remains.correlation(white, 255 - white)[0] == pytest.approx(-1)
