@@ -100,7 +100,7 @@ def _codes(corruption: Corruption, clean: Image, corrupted: Image) -> NDArray[np
 
 
 def _pixels(images: Image) -> int:
-    return images.shape[1] * images.shape[2]
+    return int(images.shape[1] * images.shape[2])
 
 
 def _moments(first: Image, second: Image) -> Floats:
