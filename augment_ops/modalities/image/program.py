@@ -37,8 +37,8 @@ Inside = tuple[NDArray[np.bool_], ...] | None
 _IN_CACHE = 1 << 23
 
 # A chunk is rounded up to whole images, and so exceeds `_IN_CACHE` by less than one of them: memory is kept for chunks
-# of images that would fit it. Two arrays for a chunk, of which a pass reads one and writes the other, and two for the
-# last chunk of a batch, which is smaller.
+# of images that would fit it. Two arrays for a chunk, of which a pass that changes the size reads one and writes the
+# other, and two for the last chunk of a batch, which is smaller.
 _LARGEST_SPARE = 2 * _IN_CACHE  # bytes
 _SPARES = 4
 
