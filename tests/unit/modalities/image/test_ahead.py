@@ -15,6 +15,7 @@ from augment_ops.modalities.image.kernels import ahead
 
 EVERYTHING = (
     "Rotate: {p: 1}",
+    "Affine: {p: 1}",
     "Perspective: {p: 1}",
     "HueSaturationValue: {p: 1}",
     "GaussNoise: {p: 1}",
