@@ -13,7 +13,8 @@ cores is given, which is what an idle machine takes at least.
 against: the same steps by another checkout's own copy of this file and by this one, in turns, on a few hundred test
 images at 28×28×1 and enlarged to 64×64×3: the least seconds of some rounds, by the clock and of the processor, and
 whether cells and outcomes are the same. What it takes to export, load and start is taken off: an evaluation of one cell
-is measured too. A checkout that has an environment, `.venv`, is run in it.
+is measured too. A checkout that has an environment, `.venv`, is run in it. Scripts between 28 and 30 November 2026
+leave out what isolated processes take of the processor.
 """
 
 from __future__ import annotations

@@ -12,6 +12,9 @@ import torch
 
 torch.set_num_threads(1)  # of the processes: several are asked at once
 
+_TOGETHER = 64  # activations that stay in the cache: at 28×28, 1024 take 1.6 times as long a sample
+_TOGETHER_BYTES = 32 << 20  # fewer of large samples: activations are many times the input
+
 
 def warm_up() -> None:
     """Do once, with open eyes, what each process would otherwise do when it may no longer look."""
@@ -29,12 +32,26 @@ def load(content: bytes) -> Callable[[Any, bool], list[Any]]:
     observe = _observer(module)
 
     def predict(samples: Any, embedded: bool) -> list[Any]:
-        batch = torch.from_numpy(samples)
+        batch, size = torch.from_numpy(samples), _together(samples)
+        parts = [batch[at : at + size] for at in range(0, max(1, len(batch)), size)]
         with torch.inference_mode():
-            found = observe(batch) if embedded else (module(batch),)
-        return [np.ascontiguousarray(tensor.numpy(), np.float32) for tensor in found]
+            found = [observe(part) if embedded else (module(part),) for part in parts]
+        return [
+            _joined([np.ascontiguousarray(part.numpy(), np.float32) for part in of]) for of in zip(*found, strict=True)
+        ]
 
     return predict
+
+
+def _together(samples: Any) -> int:
+    """How many samples (N, *shape) are computed at a time; of rows of a table all, which keep nothing in the cache."""
+    if samples.ndim == 2 and samples.dtype.kind == "f":
+        return max(1, len(samples))
+    return max(1, min(_TOGETHER, _TOGETHER_BYTES // max(1, int(samples[:1].nbytes))))
+
+
+def _joined(parts: list[Any]) -> Any:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _observer(module: Any) -> Callable[[Any], tuple[Any, Any]]:

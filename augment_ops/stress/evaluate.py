@@ -29,9 +29,10 @@ from augment_ops.stress.suite import Get, SuiteCell, SuiteManifest
 Predict = Callable[[Samples], NDArray[np.float32]]  # (N, *shape) → logits float32 (N, K)
 Models = Mapping[Role, tuple[str, Predict | Predictions]]
 
-_BATCH = 64  # activations that stay in the cache: at 28×28, 1024 take 1.6 times as long a sample
-_ROWS = 1024  # of a table: what a call costs is that of many rows, and trees keep nothing in the cache
-_BATCH_BYTES = 32 * 2**20  # large samples go in smaller batches: activations are many times the input
+_BATCH = 512  # asking costs what six images of 28×28 cost, and more where processes wait for a core
+_ROWS = 1024  # of a table: what a call costs is that of many rows
+_BATCH_BYTES = 32 * 2**20  # large samples go in smaller batches: what waits is held in memory
+_TOGETHER = 64  # that a network computes at a time (runtime/isolated_pt2.py): a batch is whole times as many
 _FLIPPED = 8  # samples a corruption: one row of a page
 
 
@@ -277,7 +278,8 @@ def _in_parts(batches: Iterator[Samples], size: int) -> Iterator[tuple[int, Samp
 def _batch_size(manifest: SuiteManifest) -> int:
     """How many samples a model is asked about at a time; of rows of a table (F,), numbers that stand for themselves."""
     is_row = len(manifest.shape) == 1 and np.dtype(manifest.dtype).kind == "f"
-    return max(1, min(_ROWS if is_row else _BATCH, _BATCH_BYTES // manifest.sample_bytes))
+    size = max(1, min(_ROWS if is_row else _BATCH, _BATCH_BYTES // manifest.sample_bytes))
+    return size if size < _TOGETHER else size // _TOGETHER * _TOGETHER
 
 
 def _logits(

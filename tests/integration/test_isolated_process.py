@@ -93,6 +93,28 @@ def test_some_thousand_images_are_asked_in_parts(artifact: Artifact, monkeypatch
     assert "limits" in confinement
 
 
+class AboutTheMean(torch.nn.Module):
+    """Its answers show which samples were computed together."""
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        levels = batch.float().flatten(1)[:, :10]
+        return levels - levels.mean(0, keepdim=True)
+
+
+def test_of_many_images_as_many_are_computed_together_as_stay_in_the_cache(tmp_path: Path) -> None:
+    """So outcomes are the same whether a suite is asked for in large questions or in small ones."""
+    path = tmp_path / "model.pt2"
+    write_program(AboutTheMean(), (8, 8, 1), path)
+    content = path.read_bytes()
+    images = np.random.default_rng(4).integers(0, 256, (150, 8, 8, 1), dtype=np.uint8)
+    levels = images.reshape(150, -1)[:, :10].astype(np.float32)
+    expected = [part - part.mean(0) for part in np.split(levels, [64, 128])]
+    with load(Artifact(content, hashlib.sha256(content).hexdigest(), "model.pt2")) as model:
+        np.testing.assert_allclose(model(images), np.concatenate(expected), atol=1e-3)
+        for found in model.observe(images):
+            np.testing.assert_allclose(found, np.concatenate(expected), atol=1e-3)
+
+
 def test_threads_ask_side_by_side(model: IsolatedModel) -> None:
     parts = [IMAGES[i : i + 2] for i in range(18)] * 5
     expected = [model(part) for part in parts]

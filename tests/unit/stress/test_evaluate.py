@@ -155,8 +155,7 @@ def test_large_suites_go_in_batches_and_none_is_lost(spec, objects):
         classes=("0", "1"),
     )
     report = evaluate(manifest, objects, {"candidate": ("c" * 64, bright)}, None)
-    assert max(sizes) <= 1000
-    assert sum(sizes) == 6 * 1203
+    assert sizes == 6 * [512, 512, 179]  # whole times what a network computes together, but for the last
     assert {(cell.n, cell.accuracy) for cell in report.cells} == {(1203, 1.0)}
 
 
