@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from augment_ops.engine.kernels.compiled import entry, inner
-from augment_ops.engine.kernels.philox import DECISIONS, DOUBLE, block
+from augment_ops.engine.kernels.compiled import entry
+from augment_ops.engine.kernels.philox import DECISIONS, stream_uniforms
 from augment_ops.engine.kernels.types import F64, I64, U8, U64
 
 ALL, ONE, SOME, SOME_AGAIN = 0, 1, 2, 3  # what a node does with its children
@@ -50,7 +50,8 @@ def fill_applies(
             if parent >= 0 and not (out[parent, i] and offered[m]):
                 continue
             if kind != ALL or chances[m] < 1:
-                _uniforms(keys[i, 0], keys[i, 1], indexes[m], draws, 1 if kind == ALL else counts[m] + 1)
+                many = 1 if kind == ALL else counts[m] + 1
+                stream_uniforms(keys[i, 0], keys[i, 1], indexes[m], DECISIONS, draws[:many])
                 if draws[0] >= chances[m]:
                     continue
             out[m, i] = 1
@@ -78,11 +79,3 @@ def fill_applies(
                     for draw in range(copies):
                         taken += np.int64(draws[1 + draw] * kinds_of_child) == c // copies
                     offered[ours[c]] = c % copies < taken
-
-
-@inner
-def _uniforms(key0: int, key1: int, index: int, draws: F64, many: int) -> None:
-    for start in range(0, many, 4):
-        words = block(start // 4 + 1, 0, index, DECISIONS, key0, key1)
-        for j in range(min(4, many - start)):
-            draws[start + j] = np.float64(words[j] >> np.uint64(11)) * DOUBLE

@@ -60,12 +60,17 @@ def fill_words(keys: U64, transform: int, purpose: int, out: U64) -> None:
 @entry
 def fill_uniforms(keys: U64, transform: int, purpose: int, out: F64) -> None:
     """As `fill_words`, doubles in [0, 1)."""
-    n, draws = out.shape
-    for i in range(n):
-        for start in range(0, draws, 4):
-            words = block(start // 4 + 1, 0, transform, purpose, keys[i, 0], keys[i, 1])
-            for j in range(min(4, draws - start)):
-                out[i, start + j] = np.float64(words[j] >> np.uint64(11)) * DOUBLE
+    for i in range(len(out)):
+        stream_uniforms(keys[i, 0], keys[i, 1], transform, purpose, out[i])
+
+
+@inner
+def stream_uniforms(key0: int, key1: int, transform: int, purpose: int, out: F64) -> None:
+    """The first doubles in [0, 1) of one stream of one key, into out (draws,)."""
+    for start in range(0, len(out), 4):
+        words = block(start // 4 + 1, 0, transform, purpose, key0, key1)
+        for j in range(min(4, len(out) - start)):
+            out[start + j] = np.float64(words[j] >> np.uint64(11)) * DOUBLE
 
 
 @entry

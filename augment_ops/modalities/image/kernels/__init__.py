@@ -8,7 +8,7 @@ from augment_ops.engine.kernels import load
 
 _LOOPS = (
     "memory", "words", "blend", "lookup", "tables", "statistics", "hsv", "colour", "warp", "convolution", "noise",
-    "holes", "matrices", "fused", "fields", "smear", "light",
+    "holes", "matrices", "fused", "fields", "smear", "light", "sums",
 )  # fmt: skip
 
 CACHE = load(__name__, Path(__file__).parent, _LOOPS)  # the folder

@@ -99,11 +99,11 @@ def look_up(flat: U8, table: U8) -> None:
 def look_up_three(flat: U8, tables: U8) -> None:
     """Look every value of pixels of three channels up in the table of its channel, (3, 256), in place."""
     start = _three(flat, tables)
-    rest_by_words(flat[start:], tables[0], tables[1], tables[2])
+    look_up_by_words(flat[start:], tables[0], tables[1], tables[2])
 
 
 @inner
-def rest_by_words(flat: U8, red: U8, green: U8, blue: U8) -> None:
+def look_up_by_words(flat: U8, red: U8, green: U8, blue: U8) -> None:
     """Four pixels at a time: twelve bytes are three loads and three stores. Written out, because as a function of four
     levels, what makes a word of them takes twice as long.
     """

@@ -57,7 +57,7 @@ def store32(_context: Any, array: Any, index: Any, value: Any) -> Any:
 
 
 # Pixels that one instruction moves: a vector of all its bytes, where the processor permutes so many (AVX-512 VBMI).
-MANY = 16 if "avx512vbmi" in FEATURES else 4
+AT_ONCE = 16 if "avx512vbmi" in FEATURES else 4
 
 
 def _shuffled(order: Sequence[int]) -> Any:
@@ -106,11 +106,11 @@ def _turning(many: int) -> Any:
 
 # So many pixels of three bytes to as many uint32: from a flat uint8 array at `index` on to a flat uint32 array at `at`.
 # Reads a byte a pixel more than there are, in vain.
-spread_four, spread_many = _spreading(4), _spreading(MANY)
+spread_four, spread_many = _spreading(4), _spreading(AT_ONCE)
 
 # Back: from a flat uint32 array at `at` on to a flat uint8 array at `index`. Writes a byte a pixel more, zeros.
-close_four, close_many = _closing(4), _closing(MANY)
+close_four, close_many = _closing(4), _closing(AT_ONCE)
 
 # So many pixels of three bytes in the opposite order, from one flat uint8 array to another. Reads a byte a pixel more,
 # and writes a byte a pixel more, zeros.
-turn_four, turn_many = _turning(4), _turning(MANY)
+turn_four, turn_many = _turning(4), _turning(AT_ONCE)

@@ -14,7 +14,7 @@ from augment_ops.engine.kernels.types import F32, U8
 from augment_ops.modalities.image.kernels.lookup import VECTORS, look_up, look_up_three
 from augment_ops.modalities.image.kernels.operations import GAMMA, LINEAR, POSTERIZE, SOLARIZE
 
-_MANY = 4096  # values for which a table is worth making that is looked up faster than computed
+_LONG = 4096  # values for which a table is worth making that is looked up faster than computed
 
 
 @inner
@@ -119,7 +119,7 @@ def apply_alone(pixels: U8, code: int, row: F32) -> bool:
 @inner
 def linear(flat: U8, scale: float, offset: float) -> None:
     """Levels times a float32 `scale` and a float32 `offset` more, as `clip_truncated` makes levels of them."""
-    if VECTORS and len(flat) >= _MANY:
+    if VECTORS and len(flat) >= _LONG:
         table = np.empty(256, np.uint8)
         for v in range(256):
             table[v] = _linear(np.uint8(v), scale, offset)

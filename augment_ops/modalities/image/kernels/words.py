@@ -10,7 +10,7 @@ import numpy as np
 from augment_ops.engine.kernels.compiled import inner
 from augment_ops.engine.kernels.types import U8, U32
 from augment_ops.modalities.image.kernels.memory import (
-    MANY,
+    AT_ONCE,
     close_four,
     close_many,
     spread_four,
@@ -29,9 +29,9 @@ _RED, _GREEN, _BLUE, _GRAY_SHIFT = np.int32(9798), np.int32(19235), np.int32(373
 def spread(flat: U8, start: int, words: U32, many: int) -> None:
     """`many` pixels of a flat image, from its value `start` on, to the first words."""
     # Several pixels at a time as long as there are as many bytes after them.
-    vectors = max(min(many, (len(flat) - start - MANY) // 3) // MANY * MANY, 0)
+    vectors = max(min(many, (len(flat) - start - AT_ONCE) // 3) // AT_ONCE * AT_ONCE, 0)
     fours = max(min(many, (len(flat) - start - 4) // 3) // 4 * 4, 0)
-    for x in range(0, vectors, MANY):
+    for x in range(0, vectors, AT_ONCE):
         spread_many(flat, np.uint64(start + 3 * x), words, np.uint64(x))
     for x in range(vectors, fours, 4):
         spread_four(flat, np.uint64(start + 3 * x), words, np.uint64(x))
@@ -48,9 +48,9 @@ def close(words: U32, many: int, flat: U8, start: int) -> None:
 
     Several pixels at a time: what goes beyond them is written by the next ones.
     """
-    vectors = max(many - (MANY + 2) // 3, 0) // MANY * MANY
+    vectors = max(many - (AT_ONCE + 2) // 3, 0) // AT_ONCE * AT_ONCE
     fours = max(many - 2, 0) // 4 * 4
-    for x in range(0, vectors, MANY):
+    for x in range(0, vectors, AT_ONCE):
         close_many(words, np.uint64(x), flat, np.uint64(start + 3 * x))
     for x in range(vectors, fours, 4):
         close_four(words, np.uint64(x), flat, np.uint64(start + 3 * x))
@@ -68,10 +68,10 @@ def turn(source: U8, last: int, target: U8, start: int, many: int) -> None:
     beyond them is written by the next ones.
     """
     done = 0
-    if last + 3 + MANY <= len(source):
-        while done + MANY + (MANY + 2) // 3 <= many:
-            turn_many(source, np.uint64(last - 3 * (done + MANY - 1)), target, np.uint64(start + 3 * done))
-            done += MANY
+    if last + 3 + AT_ONCE <= len(source):
+        while done + AT_ONCE + (AT_ONCE + 2) // 3 <= many:
+            turn_many(source, np.uint64(last - 3 * (done + AT_ONCE - 1)), target, np.uint64(start + 3 * done))
+            done += AT_ONCE
     if last + 3 + 4 <= len(source):
         while done + 4 + 2 <= many:
             turn_four(source, np.uint64(last - 3 * (done + 3)), target, np.uint64(start + 3 * done))

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import numba
 import pytest
 
 from augment_ops.engine import kernels
+from augment_ops.modalities.image import kernels as image_kernels
 from augment_ops.modalities.image.kernels import fused
+from augment_ops.modalities.tabular import kernels as tabular_kernels
 
 
 @pytest.fixture
@@ -42,6 +46,20 @@ def test_where_the_package_is_read_only_the_users_cache_serves(
     (package / "__pycache__").write_text("a file where the folder should be")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
     assert kernels._cache_folder(package).parent == tmp_path / "home" / "augment-ops"
+
+
+@pytest.mark.parametrize("package", [kernels, image_kernels, tabular_kernels])
+def test_every_module_of_loops_keeps_them_there(package: ModuleType):
+    """One that is imported past `load` keeps them beside its file, where only changes of that file are seen."""
+    place = Path(str(package.__file__)).parent
+    names = [path.stem for path in place.glob("*.py") if "@entry" in path.read_text()]
+    assert names
+    for name in names:
+        module = import_module(f"{package.__name__}.{name}")
+        caches = [getattr(one, "_cache", None) for one in vars(module).values()]
+        places = [str(cache.cache_path) for cache in caches if getattr(cache, "cache_path", None)]
+        assert places
+        assert all("loops-" in found for found in places), name
 
 
 def test_other_users_of_numba_are_left_alone():

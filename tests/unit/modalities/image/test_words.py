@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from augment_ops.modalities.image.kernels.lookup import look_up, look_up_three, rest_by_words
+from augment_ops.modalities.image.kernels.lookup import look_up, look_up_by_words, look_up_three
 from augment_ops.modalities.image.kernels.words import close, spread, turn
 
 MANY = [*range(24), 31, 32, 33, 63, 64, 65, 100, 130]  # pixels: around what one instruction moves, four or sixteen
@@ -32,7 +32,7 @@ def looked_up(flat, tables, alike, by_words):
     if alike:
         look_up(flat, tables[0])
     elif by_words:
-        rest_by_words(flat, tables[0], tables[1], tables[2])
+        look_up_by_words(flat, tables[0], tables[1], tables[2])
     else:
         look_up_three(flat, tables)
 
