@@ -25,6 +25,7 @@ from augment_ops.modalities.image.transforms.geometry import Geometry, Size
 from augment_ops.modalities.image.transforms.holes import Holes
 from augment_ops.modalities.image.transforms.noise import Noise
 from augment_ops.modalities.image.transforms.normalise import Normalise
+from augment_ops.policy.containers import planned
 from augment_ops.policy.spec import Mixing, Policy
 from augment_ops.policy.steps import Transform, values_of
 
@@ -197,11 +198,8 @@ def _node(transform: Transform, where: str, counter: Iterator[int]) -> Node:
     index, name = next(counter), transform.name
     place = f"{where}.{name}"
     values = values_of(transform, CATALOGUE)
-    # A SomeOf that may choose a child again has as many copies of it as it could choose, each with streams of its own.
-    copies = int(values["n"]) if name == "SomeOf" and values["replace"] else 1
-    children = tuple(
-        _node(t, f"{place}.transforms[{i}]", counter) for i, t in enumerate(transform.children) for _ in range(copies)
-    )
+    places = planned(name, values, list(enumerate(transform.children)))
+    children = tuple(_node(t, f"{place}.transforms[{i}]", counter) for i, t in places)
     operation: Operation
     if name == "AugMix":
         operation = Mix(tuple(_segments([child]) for child in children))

@@ -26,6 +26,7 @@ from augment_ops.modalities.interactions.cooccurrence import (
 from augment_ops.modalities.interactions.histories import Histories, is_histories
 from augment_ops.modalities.interactions.items import Items
 from augment_ops.modalities.on_demand import OnDemand
+from augment_ops.policy.containers import planned
 from augment_ops.policy.spec import Policy
 from augment_ops.policy.steps import Transform, values_of
 
@@ -184,5 +185,6 @@ def _numbered(transforms: Sequence[Transform], count: list[int]) -> Iterator[His
     for transform in transforms:
         number = count[0]
         count[0] += 1
-        children = tuple(_numbered(transform.children, count))
-        yield HistoryStep(number, transform.name, values_of(transform, CATALOGUE), children)
+        values = values_of(transform, CATALOGUE)
+        children = tuple(_numbered(planned(transform.name, values, transform.children), count))
+        yield HistoryStep(number, transform.name, values, children)

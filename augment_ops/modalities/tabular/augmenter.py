@@ -19,6 +19,7 @@ from augment_ops.modalities.tabular.catalogue import CATALOGUE, TRANSFORMS
 from augment_ops.modalities.tabular.declaration import Chosen
 from augment_ops.modalities.tabular.schema import Rows, schema_of
 from augment_ops.modalities.tabular.training_table import TrainingTable, training_table
+from augment_ops.policy.containers import planned
 from augment_ops.policy.spec import Policy
 from augment_ops.policy.steps import Transform, values_of
 
@@ -172,7 +173,9 @@ def _steps(transforms: Sequence[Transform], count: list[int]) -> tuple[RowStep, 
         number = count[0]
         count[0] += 1
         values = values_of(transform, CATALOGUE)
-        steps.append(RowStep(number, transform.name, values, _steps(transform.children, count)))
+        steps.append(
+            RowStep(number, transform.name, values, _steps(planned(transform.name, values, transform.children), count))
+        )
     return tuple(steps)
 
 

@@ -17,6 +17,7 @@ from augment_ops.modalities.text.catalogue import CATALOGUE, change_of
 from augment_ops.modalities.text.texts import Texts, read, written
 from augment_ops.modalities.text.transforms import Keys, change_all, texts_of
 from augment_ops.modalities.text.words import sentence
+from augment_ops.policy.containers import planned
 from augment_ops.policy.spec import Policy
 from augment_ops.policy.steps import Transform, values_of
 
@@ -136,4 +137,6 @@ def _numbered(transforms: Sequence[Transform], count: list[int]) -> Iterator[Tex
     for transform in transforms:
         number = count[0]
         count[0] += 1
-        yield TextStep(number, transform.name, values_of(transform, CATALOGUE), _steps(transform.children, count))
+        values = values_of(transform, CATALOGUE)
+        children = _steps(planned(transform.name, values, transform.children), count)
+        yield TextStep(number, transform.name, values, children)
