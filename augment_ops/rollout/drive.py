@@ -6,6 +6,7 @@ log, what was done stands in the ledger, and each of its entries has a key under
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Callable
@@ -269,7 +270,8 @@ def main(arguments: list[str]) -> None:
 
 
 def _until_closed(stop: threading.Event) -> None:
-    while sys.stdin.buffer.read(4096):
+    # Not by `sys.stdin`: the interpreter aborts where a thread holds its lock when the rollout, and so this, has ended.
+    while os.read(0, 4096):
         pass
     stop.set()
 

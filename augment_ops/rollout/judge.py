@@ -1,7 +1,8 @@
 """Whether a rollout goes on, takes its next step, is rolled back or waits for a person: a pure function with reasons.
 
 What is shown to be broken wins over everything. A step is passed when its answers and its hours are there, nothing is
-shown to be broken, and what the rules want shown is shown. A step that takes too long ends as the rules say.
+shown to be broken, and what the rules want shown is shown. A canary needs answers of the champion as well: where there
+is nothing to compare with, nothing can be shown. A step that takes too long ends as the rules say.
 """
 
 from __future__ import annotations
@@ -55,7 +56,13 @@ class Judgement:
 
 
 def judge(
-    rules: RolloutRules, step: int, measured: Sequence[MeasuredCondition], *, answers: int, hours: float
+    rules: RolloutRules,
+    step: int,
+    measured: Sequence[MeasuredCondition],
+    *,
+    answers: int,
+    champion_answers: int,
+    hours: float,
 ) -> Judgement:
     """Judge a step at this moment.
 
@@ -63,13 +70,14 @@ def judge(
         step: its index.
         measured: by `measure`, of this step and all before it.
         answers: samples that the challenger was asked in this step.
+        champion_answers: samples of its own that the champion answered in this step; in a shadow nobody counts them.
         hours: since the step began.
     """
     now = rules.steps[step]
     broken = [one for one in measured if one.state == "broken"]
     if broken:
         return Judgement(action="roll back", reasons=tuple(sentence(rules, one) for one in broken))
-    missing = (*_missing(now, answers, hours), *_not_shown(rules, step, measured))
+    missing = (*_missing(now, answers, champion_answers, hours), *_not_shown(rules, step, measured))
     if not missing:
         reached = f"{now.name}: {amount(answers)} answers in {hours_of(hours)}, and nothing is shown to be broken."
         return Judgement(action="advance", reasons=(reached, *_standing(rules, measured)))
@@ -80,9 +88,12 @@ def judge(
     return Judgement(action="go on", reasons=(*missing, *_standing(rules, measured)))
 
 
-def _missing(now: StepRules, answers: int, hours: float) -> Iterator[str]:
+def _missing(now: StepRules, answers: int, champion_answers: int, hours: float) -> Iterator[str]:
     if answers < now.answers:
         yield f"{now.name} has {amount(answers)} of {amount(now.answers)} answers."
+    if champion_answers < now.champion_answers:
+        few, wanted = amount(champion_answers), amount(now.champion_answers)
+        yield f"{now.name} has {few} of {wanted} answers of the champion to compare with."
     if hours < now.hours:
         yield f"{now.name} has lasted {hours_of(hours)} of {hours_of(now.hours)}."
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cached_property
 from itertools import pairwise
+from math import ceil
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -58,6 +59,14 @@ class StepRules(BaseModel):
     hours: _Hours
     longest_hours: _Hours
     otherwise: Literal["pause", "roll_back"]
+
+    @property
+    def champion_answers(self) -> int:
+        """Samples of its own that the champion has to have answered: what its share brings, no more than `answers`.
+
+        None in a shadow, where both are asked about the same samples, nor where the challenger has all requests.
+        """
+        return 0 if self.shadow else ceil(min(1.0, (1 - self.share) / self.share) * self.answers)
 
 
 class Condition(BaseModel):

@@ -70,6 +70,10 @@ class Tally:
         """Of the rollout."""
         return len(self.asked)
 
+    def champion_answers(self, step: int) -> int:
+        """Samples that the champion answered in a canary, as one of two sides."""
+        return int(self.confidence_sides[step, 0].sum())
+
     def __add__(self, other: Tally) -> Tally:
         return Tally(**{one.name: _sum(getattr(self, one.name), getattr(other, one.name)) for one in fields(self)})
 

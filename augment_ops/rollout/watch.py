@@ -69,7 +69,14 @@ class Watch:
             hours=hours,
             tally=tally,
             measured=measured,
-            judgement=judge(self.rules, step, measured, answers=answers, hours=hours),
+            judgement=judge(
+                self.rules,
+                step,
+                measured,
+                answers=answers,
+                champion_answers=tally.champion_answers(step),
+                hours=hours,
+            ),
         )
         self._series = grown(self._series, looked)
         return replace(looked, series=self._series)

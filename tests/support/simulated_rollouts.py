@@ -122,7 +122,8 @@ def rolled_out(
             known = dict(islice(labels.items(), round(labelled * len(labels))))
             whole += tally(rules, table) + tally_labels(rules, table, known)
             measured = measure(rules, whole, index)
-            found = judge(rules, index, measured, answers=int(whole.asked[index]), hours=step.hours)
+            asked = {"answers": int(whole.asked[index]), "champion_answers": whole.champion_answers(index)}
+            found = judge(rules, index, measured, **asked, hours=step.hours)
             if found.action == "roll back":
                 broken = sorted({one.condition for one in measured if one.state == "broken"})
                 return Rollout(

@@ -9,6 +9,8 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -156,6 +158,21 @@ def test_a_comparison_ends_without_a_winner(workspace: Workspace) -> None:
     assert told.tick() is None
     assert last(workspace).outcome == "compared"
     assert not quarantined(entries_of(book_of(workspace), "digits"))
+
+
+def test_a_challenger_that_fails_is_not_champion_because_the_champion_was_asked_less(workspace: Workspace) -> None:
+    """Workers write what they compared each in its time, and a batch of one request is many answers."""
+    rollout = begin(workspace)
+    compare(workspace, rollout, 0)
+    told = Told(workspace)
+    told.tick()
+    compare(workspace, rollout, 1, 4, arm="champion")
+    compare(workspace, rollout, 1, 800, arm="challenger", failed=1.0)
+    told.tick()
+    assert (last(workspace).state, last(workspace).step) == ("running", 1)
+    compare(workspace, rollout, 1, 16, arm="champion", first=4)
+    told.tick()
+    assert last(workspace).outcome == "rolled_back"
 
 
 def test_a_step_that_takes_too_long_pauses_and_goes_on_when_somebody_says_so(workspace: Workspace) -> None:
@@ -396,8 +413,8 @@ def test_the_loop_ends_when_it_is_stopped(workspace: Workspace) -> None:
     assert last(workspace).state == "running"
 
 
-def test_a_driver_of_a_service_ends_with_it(workspace: Workspace) -> None:
-    begin(workspace)
+@contextmanager
+def _of_a_service(workspace: Workspace) -> Iterator[subprocess.Popen[bytes]]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AUGMENT_OPS", "MLFLOW"))}
     homes = {
         "AUGMENT_OPS_HOME": str(workspace.settings.home),
@@ -405,12 +422,30 @@ def test_a_driver_of_a_service_ends_with_it(workspace: Workspace) -> None:
     }
     command = [sys.executable, "-P", "-m", "augment_ops.rollout.drive", "digits", "dev"]
     with subprocess.Popen(command, env={**kept, **homes}, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        yield process
+
+
+def test_a_driver_of_a_service_ends_with_it(workspace: Workspace) -> None:
+    begin(workspace)
+    with _of_a_service(workspace) as process:
         assert process.stdin is not None
         process.stdin.close()
         process.stdin = None
         assert process.communicate(timeout=120) == (None, b"")
     assert process.returncode == 0
     assert last(workspace).state == "running"
+
+
+def test_a_driver_of_a_service_ends_with_the_rollout(workspace: Workspace) -> None:
+    """The service is there and goes on: what waits for its end does not hold the driver, nor bring it down."""
+    begin(workspace)
+    crown(workspace, "3", "1")
+    with _of_a_service(workspace) as process:
+        assert process.wait(120) == 0
+        assert process.stderr is not None
+        assert b"overtaken" in (said := process.stderr.read())
+        assert said.count(b"\n") == 1
+    assert last(workspace).closed
 
 
 def test_what_is_known_is_kept_for_people_who_look(workspace: Workspace) -> None:

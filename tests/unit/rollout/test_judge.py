@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from augment_ops.rollout.judge import MeasuredCondition, judge
+from augment_ops.rollout.judge import Judgement, MeasuredCondition, judge
 from augment_ops.rollout.rules import RolloutRules
 from support.simulated_rollouts import DEFAULT
 
@@ -21,6 +22,18 @@ LATENCY = replace(OPEN, condition="latency", step=1, estimate=1.1, low=0.4, high
 ENOUGH: dict[str, Any] = {"answers": 10_000, "hours": 1.0}
 
 
+def judged(
+    rules: RolloutRules,
+    step: int,
+    measured: Sequence[MeasuredCondition],
+    *,
+    answers: int,
+    hours: float,
+    champion_answers: int = 10_000,
+) -> Judgement:
+    return judge(rules, step, measured, answers=answers, champion_answers=champion_answers, hours=hours)
+
+
 def demanding(**conditions: Any) -> RolloutRules:
     content = DEFAULT.model_dump(mode="json")
     for name, values in conditions.items():
@@ -29,45 +42,67 @@ def demanding(**conditions: Any) -> RolloutRules:
 
 
 def test_what_is_broken_is_rolled_back_whatever_else_there_is() -> None:
-    found = judge(DEFAULT, 0, [HOLDS, ACCURACY, LATENCY], answers=3, hours=0.0)
+    found = judged(DEFAULT, 0, [HOLDS, ACCURACY, LATENCY], answers=3, hours=0.0)
     assert found.action == "roll back"
     assert found.reasons == (
         "Accuracy in the shadows falls by 3.1 points (1.2 to 5.0), n = 3,412; 1.0 points at most is accepted: "
         "accuracy is shown to be broken.",
     )
-    assert judge(DEFAULT, 0, [ACCURACY], answers=3, hours=1e6).action == "roll back"
+    assert judged(DEFAULT, 0, [ACCURACY], answers=3, hours=1e6).action == "roll back"
 
 
 def test_a_step_needs_its_answers_and_its_hours() -> None:
-    assert judge(DEFAULT, 0, [], **ENOUGH).action == "advance"
-    few = judge(DEFAULT, 0, [], answers=9_999, hours=1.0)
-    early = judge(DEFAULT, 0, [], answers=10_000, hours=0.5)
+    assert judged(DEFAULT, 0, [], **ENOUGH).action == "advance"
+    few = judged(DEFAULT, 0, [], answers=9_999, hours=1.0)
+    early = judged(DEFAULT, 0, [], answers=10_000, hours=0.5)
     assert (few.action, early.action) == ("go on", "go on")
     assert few.reasons[0] == "shadow has 9,999 of 10,000 answers."
     assert early.reasons[0] == "shadow has lasted 30 minutes of 1 hour."
+
+
+def with_canaries(*shares: float) -> RolloutRules:
+    content = DEFAULT.model_dump(mode="json")
+    canaries = [{**content["steps"][-1], "name": f"of-{share:g}".replace(".", "-"), "share": share} for share in shares]
+    content["steps"] = [content["steps"][0], *canaries]
+    return RolloutRules.model_validate(content)
+
+
+def test_a_canary_needs_the_champions_answers_as_well() -> None:
+    """Three answers of a champion cannot show that a challenger fails on every request; in a shadow they are pairs."""
+    rules, enough = with_canaries(0.01, 0.5, 0.9, 1.0), {"answers": 5000, "hours": 2.0}
+    few = judged(rules, 2, [], **enough, champion_answers=3)
+    assert (few.action, few.reasons[0]) == ("go on", "of-0-5 has 3 of 5,000 answers of the champion to compare with.")
+    late = judged(rules, 2, [], answers=5000, hours=73.0, champion_answers=3)
+    assert (late.action, late.reasons[1]) == ("pause", few.reasons[0])
+    wanted = [one.champion_answers for one in rules.steps]
+    assert wanted == [0, 5000, 5000, 556, 0]  # where the challenger is asked nine times as often, nine times as few
+    for step, least in enumerate(wanted):
+        assert judged(rules, step, [], answers=10_000, hours=2.0, champion_answers=least).action == "advance"
+        if least:
+            assert judged(rules, step, [], answers=10_000, hours=2.0, champion_answers=least - 1).action == "go on"
 
 
 def test_a_step_that_takes_too_long_ends_as_the_rules_say() -> None:
     content = DEFAULT.model_dump(mode="json")
     content["steps"][1]["otherwise"] = "roll_back"
     rules = RolloutRules.model_validate(content)
-    paused = judge(rules, 2, [], answers=5, hours=72.5)
-    back = judge(rules, 1, [], answers=5, hours=72.5)
+    paused = judged(rules, 2, [], answers=5, hours=72.5)
+    back = judged(rules, 1, [], answers=5, hours=72.5)
     assert (paused.action, back.action) == ("pause", "roll back")
     assert paused.reasons[:2] == (
         "canary-10 has taken 72.5 hours, and 72 hours is the longest.",
         "canary-10 has 5 of 1,000 answers.",
     )
-    assert judge(rules, 1, [], answers=200, hours=72.5).action == "advance"
-    assert judge(rules, 1, [], answers=5, hours=72.0).action == "go on"
+    assert judged(rules, 1, [], answers=200, hours=72.5).action == "advance"
+    assert judged(rules, 1, [], answers=5, hours=72.0).action == "go on"
 
 
 def test_what_has_to_be_shown_is_waited_for() -> None:
     rules = demanding(accuracy={"shown": True})
-    assert judge(rules, 0, [OPEN], **ENOUGH).action == "go on"
-    assert judge(rules, 0, [HOLDS], **ENOUGH).action == "advance"
-    assert judge(rules, 0, [OPEN], answers=10_000, hours=169.0).action == "pause"
-    never = judge(rules, 0, [], **ENOUGH)
+    assert judged(rules, 0, [OPEN], **ENOUGH).action == "go on"
+    assert judged(rules, 0, [HOLDS], **ENOUGH).action == "advance"
+    assert judged(rules, 0, [OPEN], answers=10_000, hours=169.0).action == "pause"
+    never = judged(rules, 0, [], **ENOUGH)
     assert never.action == "go on"
     assert never.reasons[0] == "accuracy has to be shown to hold, and is not. No label has come."
 
@@ -75,21 +110,21 @@ def test_what_has_to_be_shown_is_waited_for() -> None:
 def test_what_holds_in_another_step_is_not_shown_in_this_one() -> None:
     rules, here = demanding(latency={"shown": True}), replace(LATENCY, state="holds")
     enough: dict[str, Any] = {"answers": 5000, "hours": 2.0}
-    assert judge(rules, 1, [here], **enough).action == "advance"
-    assert judge(rules, 2, [here], **enough).action == "go on"
-    assert judge(rules, 2, [here, replace(here, step=2)], **enough).action == "advance"
+    assert judged(rules, 1, [here], **enough).action == "advance"
+    assert judged(rules, 2, [here], **enough).action == "go on"
+    assert judged(rules, 2, [here, replace(here, step=2)], **enough).action == "advance"
 
 
 def test_a_class_that_holds_does_not_show_it_of_all() -> None:
     rules = demanding(agreement={"shown": True})
     of_class = replace(HOLDS, condition="agreement", about="3", limit=0.5)
-    assert judge(rules, 0, [of_class], **ENOUGH).action == "go on"
-    assert judge(rules, 0, [of_class, replace(of_class, about="")], **ENOUGH).action == "advance"
+    assert judged(rules, 0, [of_class], **ENOUGH).action == "go on"
+    assert judged(rules, 0, [of_class, replace(of_class, about="")], **ENOUGH).action == "advance"
 
 
 def test_an_advance_says_what_is_known_and_what_is_not() -> None:
     few = replace(OPEN, n=12)
-    said = judge(DEFAULT, 1, [LATENCY, few, RECALL, replace(RECALL, about="8", state="open")], **ENOUGH)
+    said = judged(DEFAULT, 1, [LATENCY, few, RECALL, replace(RECALL, about="8", state="open")], **ENOUGH)
     assert said.action == "advance"
     assert said.reasons == (
         "canary-1: 10,000 answers in 1 hour, and nothing is shown to be broken.",
@@ -136,6 +171,6 @@ def test_every_condition_has_words(condition: str, about: str, said: str) -> Non
         n=500,
         state="broken",
     )
-    (reason,) = judge(DEFAULT, 2, [one], answers=1, hours=0.0).reasons
+    (reason,) = judged(DEFAULT, 2, [one], answers=1, hours=0.0).reasons
     assert reason.startswith(said)
     assert reason.endswith(f"{condition.replace('_', ' ')} is shown to be broken.")
