@@ -23,7 +23,7 @@ from augment_ops.modalities.image.corruptions.base import (
     single,
     table,
 )
-from augment_ops.modalities.image.kernels.fields import uniforms
+from augment_ops.modalities.image.kernels.fields import resampled, uniforms
 
 _WIDE_PX = 8.0  # from this σ on a field is smoothed at a few points and interpolated: kernels would be long
 
@@ -88,16 +88,12 @@ def _smooth_field(keys: Keys, index: int, size: tuple[int, int], sigma: float) -
     uniforms(keys, index, values)
     noise = values.reshape(-1, height, width)
     if sigma >= _WIDE_PX:
-        # OpenCV's product: NumPy's starts threads, which costs more than these small matrices.
         rows, columns = _smoother(height, sigma), _smoother(width, sigma)
-        few = [_product(rows, _product(one, columns, cv2.GEMM_2_T)) for one in noise]
+        few = np.empty((len(noise), len(rows), len(columns)), np.float32)
+        resampled(noise, rows, np.ascontiguousarray(columns.T), few)
         return np.stack([cv2.resize(one, (width, height)) for one in few])
     taps = 2 * int(3 * sigma + 0.5) + 1
     return np.stack([cv2.GaussianBlur(one, (taps, taps), sigma, borderType=cv2.BORDER_REFLECT) for one in noise])
-
-
-def _product(a: NDArray[np.float32], b: NDArray[np.float32], flags: int = 0) -> NDArray[np.float32]:
-    return np.asarray(cv2.gemm(a, b, 1, a, 0, flags=flags), np.float32)  # the third matrix counts 0 times
 
 
 @lru_cache(maxsize=16)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from augment_ops.engine import philox
 from augment_ops.modalities.image.corruptions.base import (
@@ -24,20 +23,34 @@ from augment_ops.modalities.image.corruptions.base import (
 # Optical density of each stain in red, green and blue (rows: haematoxylin, eosin, DAB), normalised to length one.
 _STAINS = np.array([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]])
 _STAINS /= np.linalg.norm(_STAINS, axis=1, keepdims=True)
+_FIRST, _SECOND, _THIRD = _STAINS
+_SEPARATE = np.stack(  # the inverse: pixels' densities → amounts of the stains
+    [np.cross(_SECOND, _THIRD), np.cross(_THIRD, _FIRST), np.cross(_FIRST, _SECOND)], axis=1
+) / np.sum(_FIRST * np.cross(_SECOND, _THIRD))
 _DENSITY = -np.log((np.arange(256) + 1) / 256).astype(np.float32)  # optical density of a level
 
 
 def _stain_shift(images: Image, strengths: Strengths, keys: Keys) -> Image:
-    """Each stain becomes stronger or weaker by a share, as the key draws for each of them."""
+    """Each stain becomes stronger or weaker by a share, as the key draws for each of them.
+
+    Sums of three are written out: a library's product of matrices adds in an order that depends on the processor.
+    """
     signs = np.where(philox.uniforms(keys, 0, philox.PARAMETERS, 3) < 0.5, -1.0, 1.0)
-    separate = np.linalg.inv(_STAINS)
-    out = np.empty_like(images)
+    out, levels = np.empty_like(images), np.empty((3, *images.shape[1:3]), np.float32)
     for row, image in enumerate(images):
-        factors = np.diag(1 + strengths[0] * signs[row])
-        mix: NDArray[np.float32] = (separate @ factors @ _STAINS).astype(np.float32)
-        density = _DENSITY[image] @ mix
-        levels = np.exp(-density, out=density)
-        out[row] = np.clip(np.rint(256 * levels - 1), 0, 255).astype(np.uint8)
+        factors = 1 + strengths[0] * signs[row]
+        amounts = _SEPARATE * factors
+        mix = sum(np.outer(amounts[:, stain], _STAINS[stain]) for stain in range(3)).astype(np.float32)
+        red, green, blue = _DENSITY[np.ascontiguousarray(image.transpose(2, 0, 1))]
+        for channel, shares in enumerate(-mix.T):
+            np.multiply(red, shares[0], out=levels[channel])
+            levels[channel] += green * shares[1]
+            levels[channel] += blue * shares[2]
+        np.exp(levels, out=levels)
+        levels *= 256
+        levels -= 1
+        np.clip(np.rint(levels, out=levels), 0, 255, out=levels)
+        out[row] = levels.transpose(1, 2, 0)
     return out
 
 

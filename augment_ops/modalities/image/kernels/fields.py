@@ -101,6 +101,33 @@ def uniforms(keys: U64, index: int, out: F32) -> None:
 
 
 @entry
+def resampled(fields: F32, rows: F32, columns: F32, out: F32) -> None:
+    """Products rows · field · columns of each field, one addition after the other.
+
+    A library's product of matrices adds in an order that depends on the processor and on how many threads it has.
+
+    Args:
+        fields: float32 (N, H, W); rows: float32 (h, H); columns: float32 (W, w).
+        out: float32 (N, h, w).
+    """
+    line = np.empty(fields.shape[2], np.float32)
+    for n in range(fields.shape[0]):
+        for y in range(rows.shape[0]):
+            line[:] = 0
+            for k in range(rows.shape[1]):
+                weight, source = rows[y, k], fields[n, k]
+                if weight != 0:  # most are: a row of a smoothing matrix looks at what is near
+                    for x in range(len(line)):
+                        line[x] += weight * source[x]
+            goal = out[n, y]
+            goal[:] = 0
+            for k in range(len(line)):
+                value, weights = line[k], columns[k]
+                for x in range(len(goal)):
+                    goal[x] += value * weights[x]
+
+
+@entry
 def plasma(keys: U64, index: int, decay: float, size: int, out: F32) -> None:
     """Plasma fractals from 0 to 1 by diamond and square on a torus, the upper left part of `size`² each.
 
