@@ -40,7 +40,7 @@ def _stain_shift(images: Image, strengths: Strengths, keys: Keys) -> Image:
     for row, image in enumerate(images):
         factors = 1 + strengths[0] * signs[row]
         amounts = _SEPARATE * factors
-        mix = sum(np.outer(amounts[:, stain], _STAINS[stain]) for stain in range(3)).astype(np.float32)
+        mix = np.sum(amounts.T[:, :, None] * _STAINS[:, None], axis=0).astype(np.float32)
         red, green, blue = _DENSITY[np.ascontiguousarray(image.transpose(2, 0, 1))]
         for channel, shares in enumerate(-mix.T):
             np.multiply(red, shares[0], out=levels[channel])
