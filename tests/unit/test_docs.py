@@ -18,7 +18,7 @@ import typer
 
 from augment_ops import project
 from augment_ops.cli import add_commands
-from augment_ops.modalities.image.plan import compile_policy
+from augment_ops.modalities.image.augmenter import Augmenter
 from augment_ops.modalities.text.lexicon_file import lexicon_path, written
 from augment_ops.policy.spec import Policy
 from augment_ops.settings import Settings
@@ -98,8 +98,8 @@ def test_the_python_of_the_readme_runs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_plan_in_the_docs_is_the_plan_that_is_made() -> None:
     text = (ROOT / "docs" / "engine.md").read_text()
-    plan = compile_policy(Policy.load(ROOT / "policies" / "augment" / "fashion-robust.yaml"))
-    assert "\n".join(["```", *plan.describe(), "```"]) in text
+    augment = Augmenter(Policy.load(ROOT / "policies" / "augment" / "fashion-robust.yaml"), seed=0)
+    assert "\n".join(["```", *augment.describe(), "```"]) in text
 
 
 def test_the_python_of_the_engines_page_runs(monkeypatch: pytest.MonkeyPatch) -> None:

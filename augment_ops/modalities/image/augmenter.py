@@ -99,8 +99,11 @@ class Augmenter:
         return (*self.plan.output_size((shape[0], shape[1])), *shape[2:])
 
     def describe(self) -> list[str]:
-        """The plan for people: a line a pass, and the reason where one ends."""
-        return self.plan.describe()
+        """The plan for people: a line a pass, the reason where one ends, and what a GPU does of it."""
+        from augment_ops.modalities.image.fused.drawing import on_gpu  # what a GPU is told, which few ask
+
+        lines = self.plan.describe()
+        return [*lines, on_gpu(self.plan)] if self.plan.segments else lines
 
     def __call__(self, images: NDArray[P], ids: Ids | SampleIds, epoch: Epoch = 0) -> NDArray[P]:
         """Augment a batch.

@@ -21,7 +21,7 @@ from augment_ops.modalities.image import parameters
 from augment_ops.modalities.image.fused import codes
 from augment_ops.modalities.image.fused.instructions import NEUTRAL, pool_run
 from augment_ops.modalities.image.kernels import operations
-from augment_ops.modalities.image.plan import Mix, Node, Plan, Segment
+from augment_ops.modalities.image.plan import Mix, Node, Operation, Plan, Segment
 from augment_ops.modalities.image.transforms import colour
 from augment_ops.modalities.image.transforms.colour import ORDERS, Colour
 from augment_ops.modalities.image.transforms.convolution import Convolution
@@ -97,6 +97,38 @@ class Drawing:
     slots: int
     size: Size
     largest: int
+
+
+def gpu_draws(operation: Operation) -> bool:
+    """Whether a GPU can draw the parameters of a leaf of images."""
+    if isinstance(operation, Mix):
+        return len(operation.chains) <= _MOST_CHAINS and all(gpu_draws(leaf.operation) for leaf in operation.leaves)
+    if operation is None or isinstance(operation, Normalise):
+        return operation is not None
+    if isinstance(operation, Colour) and operation.code == operations.GAMMA:
+        return False
+    if isinstance(operation, Noise) and operation.kind == operations.MULTIPLY:
+        return True
+    drawn_without = isinstance(operation, (Geometry, Colour)) and not operation.draws
+    return operation.drawn is not None or drawn_without
+
+
+def on_gpu(plan: Plan) -> str:
+    """For people: how a GPU with triton does what a plan says, and because of which transforms not by itself."""
+    leaves = [leaf for segment in plan.segments for leaf in segment.leaves]
+    because = ", ".join(dict.fromkeys(name for leaf in leaves for name in _undrawn(leaf)))
+    if plan.uses_albumentations:
+        alone = ", ".join(dict.fromkeys(leaf.name for leaf in leaves if leaf.operation is None))
+        return f"on a GPU: operation by operation, and {alone} on the CPU"
+    if because:
+        return f"on a GPU: one launch, with parameters that the CPU draws, because of {because}"
+    return "on a GPU: two launches, of which the first draws the parameters"
+
+
+def _undrawn(leaf: Node) -> list[str]:
+    """Names of what a GPU cannot draw, of a leaf and the chains in it."""
+    inside = leaf.operation.leaves if isinstance(leaf.operation, Mix) else []
+    return [name for one in inside for name in _undrawn(one)] or ([] if gpu_draws(leaf.operation) else [leaf.name])
 
 
 def drawing_of(plan: Plan, size: Size, channels: int, *, whole: bool, of_masks: bool = False) -> Drawing | None:
@@ -215,11 +247,9 @@ class _Steps:
 
     def _matrix(self, leaf: Node, operation: Geometry) -> bool:
         operation.matrices(np.zeros((1, operation.draws)), self._size)  # refuses sizes
-        drawn = operation.drawn
-        if drawn is None:
-            if operation.draws:
-                return False
-            drawn = DrawnMatrix(CHOICE, lambda size: [1])
+        if not gpu_draws(operation):
+            return False
+        drawn = operation.drawn or DrawnMatrix(CHOICE, lambda size: [1])
         constants = list(drawn.numbers(self._size))
         if drawn.kind == CHOICE:
             many = int(constants[0])
@@ -243,7 +273,7 @@ class _Steps:
         assert isinstance(operation, Colour)
         colour.require(operation.channels, leaf.where, channels)
         arguments = operation.arguments(np.zeros((1, operation.draws)), channels)  # refuses channels
-        if operation.code == operations.GAMMA or (operation.drawn is None and operation.draws):
+        if not gpu_draws(operation):
             return False
         if operation.code == operations.GRAY and channels == 1:
             return True

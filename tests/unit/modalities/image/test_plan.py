@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from augment_ops.modalities.image.augmenter import Augmenter
 from augment_ops.modalities.image.plan import Plan, compile_policy
 from augment_ops.policy.spec import Policy
-from support.policies import HEAD
+from support.policies import policy_text
 
 
 def plan(*steps: str) -> Plan:
-    return compile_policy(Policy.from_text(HEAD + "".join(f"  - {step}\n" for step in steps)))
+    return compile_policy(Policy.from_text(policy_text(*steps)))
 
 
 def names(of: Plan) -> list[list[str]]:
@@ -33,6 +34,23 @@ def test_the_usual_policy_is_one_pass():
         "1. geometry: HorizontalFlip, Rotate, Affine · colour: RandomBrightnessContrast, RandomGamma · "
         "noise: GaussNoise · holes: CoarseDropout"
     ]
+
+
+@pytest.mark.parametrize(
+    ("steps", "said"),
+    [
+        (("AugMix: {}", "Normalize: {}"), ["on a GPU: two launches, of which the first draws the parameters"]),
+        (
+            ("RandomGamma: {}", "OneOf: {transforms: [{GaussianBlur: {}}, {Rotate: {}}]}", "RandomGamma: {}"),
+            ["on a GPU: one launch, with parameters that the CPU draws, because of RandomGamma, GaussianBlur"],
+        ),
+        (("CLAHE: {}", "RandomGamma: {}"), ["on a GPU: operation by operation, and CLAHE on the CPU"]),
+        (("NoOp: {}",), []),
+    ],
+)
+def test_what_a_gpu_does_of_it(steps, said):
+    lines = Augmenter(Policy.from_text(policy_text(*steps)), 0).describe()
+    assert [line for line in lines if line.startswith("on a GPU")] == said
 
 
 @pytest.mark.parametrize(
