@@ -65,6 +65,17 @@ def test_requirements_say_the_same():
         np.testing.assert_array_equal(asked(needs[index], keys), mask)
 
 
+def test_every_number_below_one_is_an_alternative_of_a_one_of():
+    """Ten tenths are less than 1 in floating point: what is drawn above their sum would be nobody's."""
+    alternatives = ", ".join(["InvertImg: {p: 0.1}"] * 10)
+    plan = compile_policy(Policy.from_text(f"{HEAD}  - OneOf: {{p: 1, transforms: [{alternatives}]}}\n"))
+    needs = [need for leaf in Decisions(plan.nodes).requirements().values() for need in leaf]
+    assert [need.kind for need in needs] == [ONE] * 10
+    assert np.cumsum([0.1] * 10)[-1] < 1
+    assert [need.low for need in needs] == [0.0, *(need.high for need in needs[:-1])]
+    assert needs[-1].high == 1.0
+
+
 def test_two_transforms_decide_independently():
     a, b = masks("  - InvertImg: {p: 0.5}\n  - InvertImg: {p: 0.5}\n")
     assert near((a & b).mean(), 0.25)
