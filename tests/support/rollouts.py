@@ -13,6 +13,7 @@ from augment_ops.governance.chain import Entry
 from augment_ops.governance.keys import ensure
 from augment_ops.lifecycle.book import book_of
 from augment_ops.rollout.comparisons import Arm, Comparison, ComparisonLog
+from augment_ops.rollout.drive import Driver
 from augment_ops.rollout.rules import RolloutRules
 from augment_ops.rollout.state import Rollout, entries_of, rollouts
 from augment_ops.settings import Settings
@@ -167,3 +168,15 @@ def halves(
 def last(workspace: Workspace) -> Rollout:
     """The last rollout of the digits."""
     return rollouts(entries_of(book_of(workspace), "digits"), "digits")[-1]
+
+
+class Told:
+    """A driver, with what it said."""
+
+    def __init__(self, workspace: Workspace, environment: str = "dev", *, whole: bool = False) -> None:
+        self.says: list[str] = []
+        self._driver = Driver(workspace, "digits", environment, self.says.append, whole=whole)
+
+    def tick(self) -> Rollout | None:
+        """Look once."""
+        return self._driver.tick()

@@ -11,45 +11,29 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from augment_ops.errors import ActRefused, GovernanceError, InputError, TrackingError
+from augment_ops.errors import ActRefused, InputError, TrackingError
 from augment_ops.governance.audit import quarantined
 from augment_ops.lifecycle.book import book_of
 from augment_ops.monitoring.drift.prediction_log import PredictionLog
 from augment_ops.rollout import drive as driving
-from augment_ops.rollout.acts import abort, approve, pause_rollout, resume
+from augment_ops.rollout.acts import abort, resume
 from augment_ops.rollout.drive import Driver, drive
 from augment_ops.rollout.ending import end
 from augment_ops.rollout.evidence import evidence_in, progress
 from augment_ops.rollout.state import Rollout, entries_of, rollouts
 from augment_ops.workspace import Workspace, log_uri
-from support.rollouts import MODELS, RULES, begin, compare, crown, halves, in_name_of, last, workspace_of
-
-NEEDS_A_PERSON = RULES.replace("share: 0.5, answers: 200", "share: 1.0, answers: 200").replace(
-    "confidence: 0.95", "confidence: 0.95"
-)
+from support.rollouts import MODELS, RULES, Told, begin, compare, crown, halves, last, workspace_of
 
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
     return workspace_of(tmp_path)
-
-
-class Told:
-    """A driver, with what it said."""
-
-    def __init__(self, workspace: Workspace, environment: str = "dev", *, whole: bool = False) -> None:
-        self.says: list[str] = []
-        self._driver = Driver(workspace, "digits", environment, self.says.append, whole=whole)
-
-    def tick(self) -> Rollout | None:
-        return self._driver.tick()
 
 
 def _alerts(workspace: Workspace) -> list[str]:
@@ -300,87 +284,6 @@ def test_a_file_that_cannot_be_read_is_counted_and_passed_over(workspace: Worksp
     found = last(workspace)
     assert found.step == 1
     assert evidence_in(workspace.store, found.acts[-1].subjects["evidence"]).tally["unreadable"] == 1
-
-
-@pytest.fixture
-def asked(workspace: Workspace) -> str:
-    """A rollout in production, where a person is asked before the challenger answers everything."""
-    rollout = begin(workspace, NEEDS_A_PERSON, "production")
-    compare(workspace, rollout, 0)
-    Told(workspace, "production").tick()
-    return rollout
-
-
-def test_a_person_is_asked_before_everything_goes_to_the_challenger(workspace: Workspace, asked: str) -> None:
-    told = Told(workspace, "production")
-    found = last(workspace)
-    assert (found.state, found.step) == ("waits", 0)
-    assert evidence_in(workspace.store, found.asked).judgement.action == "advance"
-    assert "waits for a person" in _alerts(workspace)[0]
-    compare(workspace, asked, 0, 10, first=400)
-    told.tick()
-    assert (last(workspace).state, len(last(workspace).acts)) == ("waits", 2)
-    approve(workspace, "digits", reason="looked at it")
-    told.tick()
-    found = last(workspace)
-    assert (found.state, found.step) == ("running", 1)
-    assert [entry.actor for entry in found.approvals] == ["ada"]
-
-
-def test_what_is_broken_while_a_person_is_asked_goes_back(workspace: Workspace, asked: str) -> None:
-    compare(workspace, asked, 0, 800, same=0.0, first=400)
-    approve(workspace, "digits", reason="looked at it")
-    assert Told(workspace, "production").tick() is None
-    assert last(workspace).outcome == "rolled_back"
-
-
-def test_who_may_not_let_it_go_on_does_not(workspace: Workspace, asked: str, tmp_path: Path) -> None:
-    with pytest.raises(ActRefused, match="expected one of ada, bob"):
-        approve(in_name_of("carl", workspace), "digits", reason="mine")
-    with pytest.raises(GovernanceError, match="key"):
-        approve(replace(workspace, key=tmp_path / "bob.pem"), "digits", reason="with the key of another")
-    subjects = {**last(workspace).acts[-1].subjects, "role": "ml-lead"}
-    workspace.ledger.append("rollout-approve", "ada", subjects, "unsigned, past the commands", "forged")
-    Told(workspace, "production").tick()
-    assert (last(workspace).id, last(workspace).step) == (asked, 0)
-    refused = list(workspace.ledger.read(("refuse",)))
-    assert [entry.actor for entry in refused] == ["carl", "ada"]
-    approve(in_name_of("bob", workspace), "digits", reason="looked at it")
-    Told(workspace, "production").tick()
-    assert last(workspace).step == 1
-
-
-def test_who_began_it_does_not_let_it_go_on(workspace: Workspace, asked: str) -> None:
-    del asked
-    entries = list(workspace.ledger.read(("rollout-start",)))
-    assert entries[0].actor == "carl"
-    policies = workspace.settings.policies
-    text = (policies / "approvers.yaml").read_text()
-    (policies / "approvers.yaml").write_text(text.replace("id: ada, name: ada", "id: carl, name: ada"))
-    with pytest.raises(ActRefused, match="carl, who triggered the run"):
-        approve(in_name_of("carl", workspace), "digits", reason="mine")
-
-
-def test_nobody_is_let_on_who_was_not_asked_about(workspace: Workspace) -> None:
-    begin(workspace, NEEDS_A_PERSON, "production")
-    with pytest.raises(ActRefused, match="expected a rollout that waits for a person"):
-        approve(workspace, "digits", reason="in advance")
-
-
-def test_people_pause_and_abort(workspace: Workspace) -> None:
-    begin(workspace)
-    found = pause_rollout(workspace, "digits", reason="looks odd")
-    assert (found.state, found.paused, found.acts[-1].actor) == ("paused", "looks odd", "ada")
-    assert pause_rollout(workspace, "digits", reason="again").acts == found.acts
-    assert resume(workspace, "digits", reason="was the load").state == "running"
-    with pytest.raises(ActRefused, match="expected a rollout that is paused"):
-        resume(workspace, "digits", reason="twice")
-    assert abort(workspace, "digits", reason="another one is better").outcome == "aborted"
-    assert not quarantined(entries_of(book_of(workspace), "digits"))
-    with pytest.raises(InputError, match="none that runs"):
-        abort(workspace, "digits", reason="twice")
-    with pytest.raises(InputError, match="Did you mean dev"):
-        abort(workspace, "digits", reason="twice", environment="dv")
 
 
 def test_the_loop_says_what_fails_once_and_ends_with_the_rollout(
