@@ -3,7 +3,7 @@
     python benchmarks/stress_test.py path/to/fashion_mnist_images.tar.gz store freeze
     python benchmarks/stress_test.py path/to/fashion_mnist_images.tar.gz store evaluate [cells]
     python benchmarks/stress_test.py path/to/fashion_mnist_images.tar.gz store decide
-    python benchmarks/stress_test.py path/to/fashion_mnist_images.tar.gz empty/folder against path/to/other/checkout
+    python benchmarks/stress_test.py path/to/fashion_mnist_images.tar.gz empty/folder against other/checkout [cells]
 
 Each step adds its row to benchmarks/stress_test.json. With a number of cells only the first ones are evaluated, and the
 whole is extrapolated. The networks are the pipeline's own with random weights of three
@@ -13,8 +13,9 @@ cores is given, which is what an idle machine takes at least.
 against: the same steps by another checkout's own copy of this file and by this one, in turns, on a few hundred test
 images at 28×28×1 and enlarged to 64×64×3: the least seconds of some rounds, by the clock and of the processor, and
 whether cells and outcomes are the same. What it takes to export, load and start is taken off: an evaluation of one cell
-is measured too. A checkout that has an environment, `.venv`, is run in it. Scripts between 28 and 30 November 2026
-leave out what isolated processes take of the processor.
+is measured too. With a number of cells, 41 say, these are evaluated on more images, and time alone is compared. A
+checkout that has an environment, `.venv`, is run in it. Scripts between 28 and 30 November 2026 leave out what isolated
+processes take of the processor.
 """
 
 from __future__ import annotations
@@ -56,12 +57,13 @@ HERE = Path(__file__).parent
 POLICIES = HERE.parent / "policies"
 SEEDS = {"candidate": 7, "control": 8, "champion": 9}
 _SIZES = {"28x28x1": (28, 1, 600), "64x64x3": (64, 3, 120)}  # side, channels, test images
+_MORE = {"28x28x1": (28, 1, 10_000), "64x64x3": (64, 3, 600)}  # for the first cells
 _ROUNDS = 2
 
 
-def main(archive: str, place: str, step: str, cells: str = "") -> None:
+def main(archive: str, place: str, step: str, cells: str = "", part: str = "") -> None:
     if step == "against":
-        _against(Path(archive), Path(place), Path(cells).resolve())
+        _against(Path(archive), Path(place), Path(cells).resolve(), part)
         return
     store = Store(place)
     known = store.get_document("benchmark/snapshot.txt")
@@ -160,30 +162,35 @@ def _decide(store: Store, snapshot: Snapshot) -> dict[str, object]:
     return {"comparisons": len(outcomes.addresses) - 1 + 4 * len(outcomes.classes) + 1}
 
 
-def _against(archive: Path, place: Path, other: Path) -> None:
-    """Both checkouts on both sizes of images; see above."""
+def _against(archive: Path, place: Path, other: Path, part: str) -> None:
+    """Both checkouts on both sizes of images; see above.
+
+    Args:
+        part: how many cells are evaluated; empty for all.
+    """
     checkouts = {"other": other, "this": HERE.parent}
     files = [checkout / "benchmarks" / "stress_test.json" for checkout in checkouts.values()]
     before = [file.read_bytes() for file in files]  # of whole runs: these are parts
     table: dict[str, object] = {who: _commit(checkout) for who, checkout in checkouts.items()}
     try:
-        for size, (side, channels, count) in _SIZES.items():
+        for size, (side, channels, count) in (_MORE if part else _SIZES).items():
             pictures = place / size / "pictures"
             _write_pictures(archive, pictures, side, channels, count)
             took: dict[str, list[dict[str, float]]] = {who: [] for who in checkouts}
             for turn in range(_ROUNDS):
                 for who, checkout in checkouts.items():
                     store = place / size / f"{who}-{turn}"  # empty, so that cells are written
-                    took[who].append(_seconds(checkout, pictures, store))
+                    took[who].append(_seconds(checkout, pictures, store, part))
             least = {who: {name: min(one[name] for one in of) for name in of[0]} for who, of in took.items()}
             ratios = {f"{name}_ratio": round(least["other"][name] / least["this"][name], 2) for name in least["this"]}
             last = [Store(str(place / size / f"{who}-{_ROUNDS - 1}")) for who in checkouts]
-            table[size] = {"images": count, "load": round(os.getloadavg()[0], 1), **least, **ratios, **_alike(*last)}
+            compared = {"evaluated": int(part)} if part else _alike(*last)
+            table[size] = {"images": count, "load": round(os.getloadavg()[0], 1), **least, **ratios, **compared}
             print(size, json.dumps(table[size]), flush=True)
     finally:
         for file, content in zip(files, before, strict=True):
             file.write_bytes(content)
-    _keep("against", table)
+    _keep("against_on_more" if part else "against", table)
 
 
 def _commit(checkout: Path) -> str:
@@ -209,7 +216,7 @@ def _write_pictures(archive: Path, folder: Path, side: int, channels: int, count
             cv2.imwrite(str(goal), image if channels == 1 else cv2.cvtColor(image, cv2.COLOR_GRAY2RGB))
 
 
-def _seconds(checkout: Path, pictures: Path, store: Path) -> dict[str, float]:
+def _seconds(checkout: Path, pictures: Path, store: Path, part: str) -> dict[str, float]:
     """Of the steps, by the checkout's own script, in its own environment where it has one; a line of JSON says them."""
     python = checkout / ".venv" / "bin" / "python"
 
@@ -230,7 +237,7 @@ def _seconds(checkout: Path, pictures: Path, store: Path) -> dict[str, float]:
         found = json.loads(said.split(maxsplit=1)[1])
         return {"wall_s": found["wall_s"], "processor_s": found["processor_s_over_cores"] * found["cores"]}
 
-    freeze, started, evaluate = row("freeze"), row("evaluate", "1"), row("evaluate")
+    freeze, started, evaluate = row("freeze"), row("evaluate", "1"), row("evaluate", *([part] if part else []))
     return {
         **{f"freeze_{name}": freeze[name] for name in freeze},
         **{f"evaluate_{name}": round(evaluate[name] - started[name], 1) for name in evaluate},

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from typing import Any
 
@@ -180,26 +179,52 @@ def _ask(
         destroyed[c, first : first + len(samples)] = corruptions.remains(cell.corruption, clean, samples)
 
     with ThreadPoolExecutor(workers) as pool:
-        pending: deque[Future[None]] = deque()
+        work = _Work(pool, 2 * workers)
         for c, cell in enumerate(manifest.cells):
             for first, clean, samples in _batches(manifest, cell, get):
                 if cell.severity:
-                    pending.append(pool.submit(look, c, cell, first, clean, samples))
-                pending.extend(pool.submit(ask, m, c, cell, first, samples) for m in asked)
-                while len(pending) > 2 * workers:  # what waits is held in memory
-                    pending.popleft().result()
+                    work.add(look, c, cell, first, clean, samples)
+                for m in asked:
+                    work.add(ask, m, c, cell, first, samples)
         for first, samples in _in_parts(manifest.outside(get), _batch_size(manifest)):
-            pending.extend(pool.submit(ask_outside, m, first, samples) for m in asked)
-            while len(pending) > 2 * workers:
-                pending.popleft().result()
-        while pending:
-            pending.popleft().result()
+            for m in asked:
+                work.add(ask_outside, m, first, samples)
+        work.finish()
     for m, items in named:
         kept["recommended"][m] += np.bincount(items, minlength=len(manifest.classes)).astype(np.int32)
     for m, digest in enumerate(digests):
         for array in kept.values():
             array[m] = array[digests.index(digest)]
     return outcomes, dict(sorted(probed.items(), key=lambda item: item[0][1]))
+
+
+class _Work:
+    """What threads do, of which `most` is begun or waits at a time: what waits is held in memory.
+
+    Whatever is done first makes room, since a cell's last batch is a short one.
+    """
+
+    def __init__(self, pool: ThreadPoolExecutor, most: int) -> None:
+        self._pool, self._most = pool, most
+        self._pending: list[Future[None]] = []
+
+    def add(self, task: Callable[..., None], *arguments: Any) -> None:
+        """Begin a task, once there is room; the first that failed, in this order, is raised."""
+        while len(self._pending) >= self._most:
+            self._collect()
+        self._pending.append(self._pool.submit(task, *arguments))
+
+    def finish(self) -> None:
+        """Wait for all of them."""
+        while self._pending:
+            self._collect()
+
+    def _collect(self) -> None:
+        done, _ = wait(self._pending, return_when=FIRST_COMPLETED)
+        if any(one.exception() for one in done):
+            for one in self._pending:
+                one.result()
+        self._pending = [one for one in self._pending if one not in done]
 
 
 def _to_ask(manifest: SuiteManifest, models: Models, kept: Mapping[str, NDArray[Any]]) -> dict[int, Predict]:

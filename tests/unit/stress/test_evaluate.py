@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import threading
 
 import numpy as np
 import pytest
@@ -174,6 +175,47 @@ def test_three_models_are_asked_over_one_read_of_each_cell(manifest, objects):
         return seen
 
     assert reads(("candidate",)) == reads(("candidate", "control", "champion"))
+
+
+def test_a_long_question_keeps_nobody_waiting(manifest, objects):
+    """One thread waits for a model; the other asks on, through more cells than wait at a time."""
+    asked, went_on, enough = [], [], threading.Event()
+
+    def slow_at_first(images: np.ndarray) -> np.ndarray:
+        asked.append(len(images))
+        if len(asked) == 1:
+            went_on.append(enough.wait(10))
+        return by_position(images)
+
+    def quick(images: np.ndarray) -> np.ndarray:
+        asked.append(len(images))
+        if len(asked) == 20:
+            enough.set()
+        return always_left(images)
+
+    models = {"candidate": ("c" * 64, slow_at_first), "control": ("d" * 64, quick)}
+    found = run_models(manifest, objects.get, objects.put, models, None, seen={}, columns={}, workers=2)
+    assert went_on == [True]
+    assert found == evaluate(
+        manifest, objects, {"candidate": ("c" * 64, by_position), "control": ("d" * 64, always_left)}
+    )
+
+
+def test_of_two_models_that_fail_the_first_is_named(manifest, objects):
+    """Whichever failed first: who runs it again meets the same error."""
+    failed = threading.Event()
+
+    def fails_last(images: np.ndarray) -> np.ndarray:
+        assert failed.wait(30)
+        raise ValueError("the candidate's")
+
+    def fails_first(images: np.ndarray) -> np.ndarray:
+        failed.set()
+        raise ValueError("the control's")
+
+    models = {"candidate": ("c" * 64, fails_last), "control": ("d" * 64, fails_first)}
+    with pytest.raises(TrainingError, match="the candidate's"):
+        run_models(manifest, objects.get, objects.put, models, None, seen={}, columns={}, workers=2)
 
 
 def test_a_model_that_runs_out_of_memory_is_asked_in_smaller_batches(manifest, objects):
