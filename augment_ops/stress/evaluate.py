@@ -179,17 +179,17 @@ def _ask(
         destroyed[c, first : first + len(samples)] = corruptions.remains(cell.corruption, clean, samples)
 
     with ThreadPoolExecutor(workers) as pool:
-        work = _Work(pool, 2 * workers)
+        tasks = _Tasks(pool, 2 * workers)
         for c, cell in enumerate(manifest.cells):
             for first, clean, samples in _batches(manifest, cell, get):
                 if cell.severity:
-                    work.add(look, c, cell, first, clean, samples)
+                    tasks.add(look, c, cell, first, clean, samples)
                 for m in asked:
-                    work.add(ask, m, c, cell, first, samples)
+                    tasks.add(ask, m, c, cell, first, samples)
         for first, samples in _in_parts(manifest.outside(get), _batch_size(manifest)):
             for m in asked:
-                work.add(ask_outside, m, first, samples)
-        work.finish()
+                tasks.add(ask_outside, m, first, samples)
+        tasks.finish()
     for m, items in named:
         kept["recommended"][m] += np.bincount(items, minlength=len(manifest.classes)).astype(np.int32)
     for m, digest in enumerate(digests):
@@ -198,7 +198,7 @@ def _ask(
     return outcomes, dict(sorted(probed.items(), key=lambda item: item[0][1]))
 
 
-class _Work:
+class _Tasks:
     """What threads do, of which `most` is begun or waits at a time: what waits is held in memory.
 
     Whatever is done first makes room, since a cell's last batch is a short one.
