@@ -27,9 +27,10 @@ STEP_NAMES = [
     "ColorJitter: {brightness: [1, 1], contrast: [0.2, 2], saturation: [0, 3], hue: [0, 0], p: 1}",
 ]
 SHAPES = ((70, 70, 3), (37, 41, 3), (28, 28, 1), (5, 3, 3))  # above and below what one instruction takes
-STRESSED = (  # that have sums of floats; the last two by wide fields and by stains
+STRESSED = (  # that have sums of floats: by tables, wide fields, a camera, stains
     *(("contrast", 3, shape) for shape in SHAPES),
     ("elastic_transform", 2, (224, 224, 3)),
+    ("tilt", 5, (97, 61, 3)),
     *(("stain_shift", severity, (224, 224, 3)) for severity in (3, 4)),
 )
 OLDER = "x86-64-v3" if platform.machine() == "x86_64" else "generic"  # no vectors of 512 bits

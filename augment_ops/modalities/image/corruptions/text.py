@@ -36,11 +36,15 @@ def _tilt(image: Image, angle_deg: float, draw: np.random.Generator) -> Image:
     along, across = np.array([math.cos(axis), math.sin(axis)]), np.array([-math.sin(axis), math.cos(axis)])
     # A point u of the page goes to (along·u) along + cos(lean) (across·u) across, over 1 + sin(lean) (across·u) / d.
     plane = np.outer(along, along) + math.cos(lean) * np.outer(across, across)
+    over = math.sin(lean) * across / (_DISTANCE * side)
+    # The same of points x, y of the image, u = (x, y) - centre: sums written out, for a library's product of matrices
+    # adds in an order that depends on the processor.
+    centre = np.array([(width - 1) / 2, (height - 1) / 2])
     seen = np.eye(3)
-    seen[:2, :2] = plane
-    seen[2, :2] = math.sin(lean) * across / (_DISTANCE * side)
-    centre = np.array([[1, 0, (width - 1) / 2], [0, 1, (height - 1) / 2], [0, 0, 1]])
-    return warped(image, centre @ seen @ np.linalg.inv(centre))
+    seen[:2, :2] = plane + np.outer(centre, over)
+    seen[:2, 2] = centre - np.sum(seen[:2, :2] * centre, axis=1)
+    seen[2] = *over, 1 - np.sum(over * centre)
+    return warped(image, seen)
 
 
 def _thin_strokes(image: Image, share: float, draw: np.random.Generator) -> Image:

@@ -143,7 +143,7 @@ def clouds(keys: Keys, size: tuple[int, ...], decay: float) -> Field:
 
 def tinted(colour: tuple[float, ...], channels: int) -> NDArray[np.float32]:
     """A colour in levels, float32 (C,); its luma unless there are three channels."""
-    grey = float(np.dot(colour, _LUMA))
+    grey = sum(level * share for level, share in zip(colour, _LUMA, strict=True))
     return np.array(colour if channels == 3 else [grey] * channels, np.float32)
 
 

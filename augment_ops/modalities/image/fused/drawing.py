@@ -114,15 +114,16 @@ def gpu_draws(operation: Operation) -> bool:
 
 
 def on_gpu(plan: Plan) -> str:
-    """For people: how a GPU with triton does what a plan says, and because of which transforms not by itself."""
+    """For people: how a GPU does what a plan says where there is triton, and because of which transforms not alone."""
     leaves = [leaf for segment in plan.segments for leaf in segment.leaves]
     because = ", ".join(dict.fromkeys(name for leaf in leaves for name in _undrawn(leaf)))
     if plan.uses_albumentations:
         alone = ", ".join(dict.fromkeys(leaf.name for leaf in leaves if leaf.operation is None))
         return f"on a GPU: operation by operation, and {alone} on the CPU"
+    then = ", then torch normalises" if isinstance(leaves[-1].operation, Normalise) else ""
     if because:
-        return f"on a GPU: one launch, with parameters that the CPU draws, because of {because}"
-    return "on a GPU: two launches, of which the first draws the parameters"
+        return f"on a GPU with triton: one launch{then}, with parameters that the CPU draws, because of {because}"
+    return f"on a GPU with triton: two launches, of which the first draws the parameters{then}"
 
 
 def _undrawn(leaf: Node) -> list[str]:

@@ -39,10 +39,13 @@ def test_the_usual_policy_is_one_pass():
 @pytest.mark.parametrize(
     ("steps", "said"),
     [
-        (("AugMix: {}", "Normalize: {}"), ["on a GPU: two launches, of which the first draws the parameters"]),
         (
-            ("RandomGamma: {}", "OneOf: {transforms: [{GaussianBlur: {}}, {Rotate: {}}]}", "RandomGamma: {}"),
-            ["on a GPU: one launch, with parameters that the CPU draws, because of RandomGamma, GaussianBlur"],
+            ("AugMix: {}", "Normalize: {}"),
+            ["on a GPU with triton: two launches, of which the first draws the parameters, then torch normalises"],
+        ),
+        (
+            ("RandomGamma: {}", "OneOf: {transforms: [{Sharpen: {}}, {Rotate: {}}]}", "RandomGamma: {}"),
+            ["on a GPU with triton: one launch, with parameters that the CPU draws, because of RandomGamma, Sharpen"],
         ),
         (("CLAHE: {}", "RandomGamma: {}"), ["on a GPU: operation by operation, and CLAHE on the CPU"]),
         (("NoOp: {}",), []),
